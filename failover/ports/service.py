@@ -1,0 +1,113 @@
+"""The local service, the probes that watch it, and the means to fence another node.
+
+All are coroutines that run on the controller's one event loop and never block it. Cancelling one must end whatever
+it started (a hook's whole process group) before the cancellation completes, within 2 s after SIGKILL.
+None of them decides anything: they answer with one of three verdicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from failover.core.effects import Demote, Follow, Promote
+from failover.core.values import Breadcrumb, Health, ServiceRole, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A verdict and the words for it (bounded, for the log and the history)."""
+
+    verdict: Verdict
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How fit for promotion the service says it is. `position`: higher is fresher; None: not known.
+
+    `bar`: why it must not be promoted now, or "".
+    """
+
+    position: int | None = None
+    bar: str = ""
+
+
+class ServiceControl(Protocol):
+    """Promote, demote and question the local service."""
+
+    async def promote(self, ask: Promote) -> Result:
+        """Make the service active under `ask.epoch`. Must be repeatable."""
+
+    async def demote(self, ask: Demote) -> Result:
+        """Make the service not active. DONE only if `role` (where configured) agrees, or `ask.gone` (S3)."""
+
+    async def follow(self, ask: Follow) -> Result:
+        """Tell the standby who the active is."""
+
+    async def role(self) -> ServiceRole:
+        """What the service itself says; UNKNOWN where it cannot be asked."""
+
+    async def standing(self) -> Standing:
+        """What the `position` and `ready` hooks say; a `ready` that does not answer bars too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one probe found. `gone`: the process is known to have ended.
+
+    `absent`: there is no such process; said `fall` times in a row, it counts as gone. `there`: there is one, well or
+    ill: as long as any probe says so, no other's `gone` means that the service has ended.
+    """
+
+    health: Health
+    detail: str = ""
+    gone: bool = False
+    absent: bool = False
+    there: bool = False
+
+
+class Probe(Protocol):
+    """One way to ask whether the service is well. `fall`/`rise`: findings in a row before the word changes."""
+
+    name: str
+    every_s: float
+    timeout_s: float
+    rise: int
+    fall: int
+
+    async def check(self) -> Finding:
+        """Ask once. The monitor cancels it after `timeout_s`, which counts as NOT_RESPONDING."""
+
+    def watch(self, tell: Callable[[Finding], None]) -> None:
+        """Report ends at once where the probe can (a pidfd); others do nothing. Called once, on the loop."""
+
+    def close(self) -> None:
+        """Release what `watch` holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strike:
+    """What a fence method is told. `facts` are the target's own from the breadcrumb, over the local `nodes`."""
+
+    service: str
+    by: str
+    target: Breadcrumb
+    epoch: int
+    attempt: int
+    reason: str = ""
+
+
+class FenceMethod(Protocol):
+    """One way to fence a node."""
+
+    name: str
+    timeout_s: float
+
+    async def fence(self, strike: Strike) -> Result:
+        """DONE: the service and everything that could promote it under an older epoch is dead (S7)."""
+
+
+Prove = Callable[[], Awaitable[bool]]
+"""Proves the lock by a renewal; asked before every strike."""

@@ -1,0 +1,1 @@
+"""Running commands with a deadline, and the tiny HTTP client."""
