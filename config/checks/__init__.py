@@ -1,0 +1,31 @@
+"""What a file must agree about with itself, beyond each section being right alone.
+
+Each check reads a draft and gives findings; none reads the file, and none changes anything.
+"""
+
+from collections.abc import Callable, Iterator
+
+from config.checks.api import api_findings
+from config.checks.fencing import fencing_findings
+from config.checks.hooks import hook_findings
+from config.checks.lease import lease_findings
+from config.checks.nodes import node_findings
+from config.checks.placeholders import placeholder_findings
+from config.checks.stopping import stop_findings
+from config.draft import Draft
+from config.problems import Finding
+
+CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
+    node_findings,
+    fencing_findings,
+    placeholder_findings,
+    api_findings,
+    lease_findings,
+    hook_findings,
+    stop_findings,
+)
+
+
+def findings_of(draft: Draft) -> list[Finding]:
+    """Run every check."""
+    return [finding for check in CHECKS for finding in check(draft)]

@@ -1,0 +1,77 @@
+"""A file -> one frozen `Config`, or every mistake in it at once.
+
+Raises `ConfigError` and nothing else for bad input. Starts, writes and asks nothing.
+"""
+
+import os
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from config import checks, draft
+from config.documents import Document, SyntaxProblemError, parse
+from config.explain import findings_of
+from config.files import read_text
+from config.models import Config
+from config.problems import ConfigError, Finding, KeyPath, Problem, in_file_order
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What was found: every problem, warnings too, and the config if none is an error."""
+
+    config: Config | None
+    problems: tuple[Problem, ...]
+
+
+def load(path: str | os.PathLike[str], read_secrets: bool = True) -> Config:
+    """Read, check and freeze a configuration file; its warnings are in `config.warnings`.
+
+    With `read_secrets=False` references to secrets are only checked for their form.
+    Raises ConfigError with all errors.
+    """
+    examined = examine(path, read_secrets)
+    if examined.config is None:
+        raise ConfigError(found for found in examined.problems if found.severity == "error")
+    return examined.config
+
+
+def examine(path: str | os.PathLike[str], read_secrets: bool = True) -> Examined:
+    """Find everything that is wrong or unwise in a file. Never raises for bad input."""
+    file = os.fsdecode(path)
+    text = read_text(file)
+    if isinstance(text, Problem):
+        return Examined(None, (text,))
+    return examine_text(text, file, read_secrets)
+
+
+def examine_text(text: str, file: str, read_secrets: bool = True) -> Examined:
+    """Do as `examine` for a text that was read already; `file` is only for the messages."""
+    try:
+        document = parse(text)
+    except SyntaxProblemError as error:
+        line, column = error.position
+        return Examined(None, (Problem(file, line, column, "", str(error), error.hint),))
+    config, findings = _judge(document, {"read_secrets": read_secrets})
+    problems = in_file_order(document.positions.problem(file, finding) for finding in findings)
+    if config is None or any(problem.severity == "error" for problem in problems):
+        return Examined(None, problems)
+    config._warnings = problems
+    return Examined(config, problems)
+
+
+def _judge(document: Document, context: object) -> tuple[Config | None, list[Finding]]:
+    findings = list(document.findings)
+    try:
+        config = Config.model_validate(document.data, context=context)
+    except ValidationError as error:
+        findings += _new(findings_of(error, document.data), findings)
+        rest = draft.of_rest(document.data, findings, context)
+        return None, findings + checks.findings_of(rest)
+    return config, findings + checks.findings_of(draft.of_config(config))
+
+
+def _new(found: list[Finding], known: list[Finding]) -> list[Finding]:
+    """Leave out what was said already: a key without a value is not missing as well."""
+    told: set[KeyPath] = {finding.path for finding in known}
+    return [finding for finding in found if finding.path not in told]

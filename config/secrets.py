@@ -1,0 +1,163 @@
+"""Secrets by reference only: `{file: PATH}` or `{env: NAME}`, read once, never shown.
+
+A secret's text is in no message, no repr and no dump. Knows not what a secret is for.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from pydantic import PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
+
+from config.files import read_regular, reason_of
+from config.refusals import refusal
+
+LARGEST_BYTES = 64 * 1024
+_EXPECTED = "write {file: /etc/failoverd/NAME} or {env: NAME}"
+
+
+class SecretUnreadableError(Exception):
+    """A reference that cannot be followed. `hint` says what to do; the text says why."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        """Keep both; neither may ever hold the secret's text."""
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class SecretReference:
+    """Where a secret is kept."""
+
+    kind: Literal["file", "env"]
+    where: str
+
+    def __str__(self) -> str:
+        """Give the reference as it is written in the file."""
+        return f"{{{self.kind}: {self.where}}}"
+
+    def as_written(self) -> dict[str, str]:
+        """Give the mapping of the YAML file."""
+        return {self.kind: self.where}
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One secret. Its repr shows where it is kept; only `reveal` gives the text."""
+
+    reference: SecretReference
+    _text: str | None = field(default=None, repr=False)
+
+    @property
+    def is_read(self) -> bool:
+        """Tell whether the text is at hand."""
+        return self._text is not None
+
+    def reveal(self) -> str:
+        """Give the text. Raises LookupError when the file was loaded without its secrets."""
+        if self._text is None:
+            raise LookupError(f"secret {self.reference} was not read: load with read_secrets=True")
+        return self._text
+
+    def __repr__(self) -> str:
+        """Give the place, never the text."""
+        return f"Secret({self.reference}, ******)"
+
+    __str__ = __repr__
+
+
+def follow(reference: SecretReference) -> str:
+    """Read what the reference points at.
+
+    Raises SecretUnreadableError: missing, not a file, readable by others, too large, not UTF-8.
+    """
+    if reference.kind == "env":
+        text = os.environ.get(reference.where)
+        if text is None:
+            raise SecretUnreadableError(f"environment variable {reference.where} is not set")
+        return text
+    try:
+        return _read_file(reference.where).decode()
+    except UnicodeDecodeError:
+        raise SecretUnreadableError(f"{reference.where} is not UTF-8 text") from None
+    except (OSError, ValueError) as error:
+        message = f"cannot read {reference.where}: {reason_of(error)}"
+        raise SecretUnreadableError(message) from None
+
+
+def _read_file(path: str) -> bytes:
+    content = read_regular(path, LARGEST_BYTES)
+    if content is None:
+        raise SecretUnreadableError(f"{path} is not a regular file")
+    if content.mode & 0o077:
+        message = f"{path} is open to other users (mode {content.mode:04o})"
+        raise SecretUnreadableError(message, f"chmod 600 {path}")
+    if len(content.data) > LARGEST_BYTES:
+        raise SecretUnreadableError(f"{path} is larger than {LARGEST_BYTES} bytes")
+    return content.data
+
+
+def one_line(reference: SecretReference) -> str:
+    """Read a secret of exactly one line. Raises SecretUnreadableError."""
+    text = follow(reference).rstrip("\r\n")
+    if not text.strip():
+        raise SecretUnreadableError(f"secret {reference} is empty")
+    if len(text.splitlines()) > 1:
+        raise SecretUnreadableError(f"secret {reference} has more than one line", "keep only one")
+    return text
+
+
+def read_reference(value: object) -> SecretReference:
+    """Read `{file: PATH}` or `{env: NAME}`; literal text is refused, and never repeated."""
+    if isinstance(value, str):
+        raise refusal("a secret must not be written here", _EXPECTED)
+    if not isinstance(value, Mapping) or len(value) != 1:
+        raise refusal("expected a reference to a secret", _EXPECTED)
+    ((kind, where),) = value.items()
+    if not isinstance(where, str) or not where or "\0" in where:
+        raise refusal("expected a reference to a secret", _EXPECTED)
+    if kind == "env":
+        return SecretReference("env", where)
+    if kind != "file":
+        raise refusal("a secret is kept in a file or in an environment variable", _EXPECTED)
+    if not where.startswith("/"):
+        raise refusal(f'"{where[:80]}" is not an absolute path', _EXPECTED)
+    return SecretReference("file", where)
+
+
+def wants_secrets(info: ValidationInfo) -> bool:
+    """Tell whether this validation is to follow references (it is, unless told otherwise)."""
+    return not isinstance(info.context, Mapping) or bool(info.context.get("read_secrets", True))
+
+
+def _validate(value: object, info: ValidationInfo) -> Secret:
+    if isinstance(value, Secret):
+        return value
+    reference = read_reference(value)
+    if not wants_secrets(info):
+        return Secret(reference)
+    try:
+        return Secret(reference, one_line(reference))
+    except SecretUnreadableError as error:
+        raise refusal(str(error), error.hint) from None
+
+
+REFERENCE_SCHEMA = {
+    "type": "object",
+    "format": "failover-secret",
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+    "properties": {
+        "file": {"type": "string", "pattern": "^/", "description": "a file with mode 0600"},
+        "env": {"type": "string", "minLength": 1, "description": "an environment variable"},
+    },
+}
+
+SecretField = Annotated[
+    Secret,
+    PlainValidator(_validate),
+    PlainSerializer(lambda secret: secret.reference.as_written(), return_type=dict[str, str]),
+    WithJsonSchema(REFERENCE_SCHEMA),
+]
