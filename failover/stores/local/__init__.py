@@ -1,0 +1,5 @@
+"""The embedded store, for one host."""
+
+from failover.stores.local.store import LocalStore
+
+__all__ = ["LocalStore"]

@@ -1,0 +1,83 @@
+"""kazoo's threads and its log, tamed: callbacks at once on the connection's thread, and no warning at every try.
+
+Deliberately unknown here: sessions.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import socket
+import threading
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+from kazoo.handlers.threading import SequentialThreadingHandler
+
+log = logging.getLogger("failoverd.store")
+
+
+class Quiet(logging.LoggerAdapter[logging.Logger]):
+    """kazoo warns at every try while the store is away; we tell of that once, as events."""
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        if level >= logging.ERROR or self.logger.isEnabledFor(logging.DEBUG):
+            super().log(level if level >= logging.ERROR else logging.DEBUG, msg, *args, **kwargs)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, kwargs
+
+
+class _AtOnce:
+    """In place of kazoo's queues to its worker threads."""
+
+    def __init__(self, gate: threading.RLock) -> None:
+        self._gate = gate
+
+    def put(self, work: Callable[[], None]) -> None:
+        with self._gate:
+            work()
+
+
+class InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
+    """kazoo's threads, without the two workers that answers and watches would be handed through."""
+
+    def __init__(self, gate: threading.RLock, attempt_s: float) -> None:
+        super().__init__()
+        self._attempt_s = attempt_s
+        self.callback_queue = self.completion_queue = _AtOnce(gate)
+
+    def start(self) -> None:
+        self._running = True
+
+    def stop(self) -> None:
+        self._running = False
+
+    def select(
+        self, readers: list[Any], writers: list[Any], _: list[Any], timeout: float | None = None
+    ) -> tuple[list[Any], list[Any], list[Any]]:
+        """poll(2) in place of a fresh epoll for each read, which costs five times as much."""
+        poller, found = select.poll(), {}
+        for mask, sockets in ((select.POLLIN, readers), (select.POLLOUT, writers)):
+            for one in sockets:
+                found[one.fileno()] = one
+                poller.register(one, mask)
+        ready = poller.poll(None if timeout is None else max(0.0, timeout) * 1000)
+        hit = [found[descriptor] for descriptor, _ in ready]
+        return [s for s in hit if s in readers], [s for s in hit if s in writers], []
+
+    def create_socket_pair(self) -> Any:
+        """kazoo's wake-up pipe: a byte for each call, so it must hold MOST_PENDING of them and more."""
+        ends = super().create_socket_pair()
+        for end in ends:
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        return ends
+
+    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["timeout"] = min(kwargs.get("timeout") or self._attempt_s, self._attempt_s)
+        return super().create_connection(*args, **kwargs)
+
+    def spawn(self, func: Callable[..., None], *args: Any, **kwargs: Any) -> threading.Thread:
+        thread = threading.Thread(target=func, args=args, kwargs=kwargs, name="failoverd-zookeeper", daemon=True)
+        thread.start()
+        return thread

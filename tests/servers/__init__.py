@@ -1,0 +1,1 @@
+"""Real servers for tests, ZooKeeper and Redis, and links that can be cut, frozen and delayed."""

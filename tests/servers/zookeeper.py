@@ -1,0 +1,167 @@
+"""A real standalone ZooKeeper from Debian's jars, on a loopback port, its data in memory.
+
+Followed: ZooKeeper Administrator's Guide 3.8. It knows no client library.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.servers.guardian import scratch_folder
+from tests.servers.ports import LOOPBACK, free_port
+from tests.servers.process import ServerProcess, ServerStartError
+from tests.servers.wait import eventually
+from tests.servers.zookeeper_wire import ask, close_session
+
+_JARS = Path("/usr/share/java")
+_CLASSPATH = [_JARS / "zookeeper.jar", _JARS / "slf4j-simple.jar"]
+_SMALL_AND_QUICK = ["-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
+_WARNINGS_ONLY = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+_MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
+
+
+def missing() -> list[str]:
+    """What a ZooKeeper needs and this machine has not, in words; empty when it can be started."""
+    gone = [] if shutil.which("java") else ["`java` on the PATH (Debian: default-jre-headless)"]
+    if not _CLASSPATH[0].exists():
+        gone.append(f"{_CLASSPATH[0]} (Debian: zookeeper)")
+    return gone
+
+
+class ZooKeeper:
+    """One server. Its port and its data stay the same from start to start, until `destroy`.
+
+    `settings` are further lines of zoo.cfg; `server_id` is the number of a member of an ensemble.
+    """
+
+    def __init__(
+        self,
+        *,
+        tick_time_ms: int = 200,
+        min_session_timeout_ms: int = 400,
+        max_session_timeout_ms: int = 40_000,
+        settings: Mapping[str, str] | None = None,
+        server_id: int | None = None,
+    ) -> None:
+        self.port = free_port()
+        self.server_id = server_id
+        self.folder = scratch_folder("zookeeper")
+        self._settings = {
+            "tickTime": str(tick_time_ms),
+            "minSessionTimeout": str(min_session_timeout_ms),
+            "maxSessionTimeout": str(max_session_timeout_ms),
+            "dataDir": str(self.folder / "data"),
+            "clientPort": str(self.port),
+            "clientPortAddress": LOOPBACK,
+            "admin.enableServer": "false",
+            "4lw.commands.whitelist": "*",
+            "maxClientCnxns": "0",
+            "preAllocSize": "256",  # KiB; at the default every server's log takes 64 MiB of memory
+            **(settings or {}),
+        }
+        self._write_files()
+        classpath = ":".join(map(str, _CLASSPATH))
+        java = ["java", *_SMALL_AND_QUICK, _WARNINGS_ONLY, "-cp", classpath, _MAIN]
+        self._process = ServerProcess([*java, str(self.folder / "zoo.cfg")], self.folder / "output")
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.destroy()
+
+    @property
+    def hosts(self) -> str:
+        """What a client connects to: `127.0.0.1:port`."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The process id while it runs."""
+        return self._process.pid
+
+    def start(self, within_s: float = 20.0) -> None:
+        """Start and wait until it serves; ServerStartError otherwise."""
+        self.launch()
+        self.wait_until_serving(within_s)
+
+    def launch(self) -> None:
+        """Start without waiting: members of an ensemble serve only together."""
+        self._process.start()
+
+    def wait_until_serving(self, within_s: float = 20.0) -> None:
+        """Wait for an answer to `srvr` that names a mode; ServerStartError otherwise."""
+        try:
+            eventually(self._serves_or_ended, within_s, f"ZooKeeper serves at {self.hosts}")
+        except AssertionError as late:
+            raise ServerStartError(f"{late}\n{self._process.last_output()}") from None
+        if not self._process.running:
+            raise ServerStartError(f"ZooKeeper ended at its start:\n{self._process.last_output()}")
+
+    def stop(self) -> None:
+        """SIGTERM, and wait for the end."""
+        self._process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL: clients see their connections reset."""
+        self._process.kill()
+
+    def restart(self) -> None:
+        """Stop, and start again; sessions are kept, each for its time-out."""
+        self.stop()
+        self.start()
+
+    def pause(self) -> None:
+        """SIGSTOP: connections stay, the kernel takes new ones, nothing answers."""
+        self._process.pause()
+
+    def resume(self) -> None:
+        """SIGCONT. Sessions whose time-out passed meanwhile expire now."""
+        self._process.resume()
+
+    def destroy(self) -> None:
+        """Kill and remove the data: the server is over."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ask(self, word: str) -> str:
+        """The answer to a four-letter word (`srvr`, `cons`, `dump`, …), '' when there is none."""
+        return ask(self.port, word)
+
+    def mode(self) -> str:
+        """`standalone`, `leader`, `follower`, or '' when it does not serve."""
+        for line in self.ask("srvr").splitlines():
+            if line.startswith("Mode: "):
+                return line.removeprefix("Mode: ")
+        return ""
+
+    def expire_session(self, session_id: int, password: bytes, within_s: float = 5.0) -> None:
+        """End a client's session from the server's side, at once; its ephemerals go.
+
+        A second client attaches with the same id and password and closes the session. The server
+        drops the first client's connection; when that client comes back, it is told that its
+        session has expired.
+        """
+        eventually(
+            lambda: close_session(self.port, session_id, password),
+            within_s,
+            f"session 0x{session_id:x} is closed at {self.hosts}",
+        )
+
+    def _serves_or_ended(self) -> bool:
+        return not self._process.running or self.mode() != ""
+
+    def _write_files(self) -> None:
+        (self.folder / "data").mkdir()
+        if self.server_id is not None:
+            (self.folder / "data" / "myid").write_text(f"{self.server_id}\n", encoding="ascii")
+        lines = "".join(f"{name}={value}\n" for name, value in self._settings.items())
+        (self.folder / "zoo.cfg").write_text(lines, encoding="ascii")
