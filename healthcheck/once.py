@@ -1,0 +1,30 @@
+"""Asking every probe once, apart from the monitor: is anything of the service up?
+
+Used after a demote, where the monitor's word may be from before. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from failover.core.values import Health
+from failover.ports.service import Finding, Probe
+
+
+async def find_up(probes: Sequence[Probe]) -> str:
+    """The name of a probe that finds the service up, even an ill one; "" if none does."""
+    findings = await asyncio.gather(*(_ask(probe) for probe in probes))
+    up = (Health.HEALTHY, Health.UNHEALTHY)
+    seen = (probe.name for probe, said in zip(probes, findings, strict=True) if said.there or said.health in up)
+    return next(seen, "")
+
+
+async def _ask(probe: Probe) -> Finding:
+    try:
+        async with asyncio.timeout(probe.timeout_s):
+            return await probe.check()
+    except TimeoutError:
+        return Finding(Health.NOT_RESPONDING, "no answer")
+    finally:
+        probe.close()

@@ -1,0 +1,18 @@
+"""When a probe asks, and how many findings in a row change its word.
+
+Knows neither probes nor clocks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds from one start to the next, seconds until a time-out; `rise`/`fall`: findings in a row."""
+
+    every_s: float = 1.0
+    timeout_s: float = 0.5
+    rise: int = 1
+    fall: int = 2

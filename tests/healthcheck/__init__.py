@@ -1,0 +1,1 @@
+"""Probes, and the monitor that asks them."""
