@@ -1,0 +1,1 @@
+"""Fence methods, the chain, and what peers sign."""
