@@ -1,0 +1,422 @@
+"""The running controller: the engine, its edge, and everything that watches, asks and tells around them.
+
+Implements `ports.controller.Controller` for the API. Unknown here: configuration, HTTP, processes, signals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from failover.core.effects import AnswerDemand, CloseSession, EndSwitchover, Lane, StopProcess
+from failover.core.events import (
+    DemoteDemanded,
+    Event,
+    ForceOrdered,
+    HealthChanged,
+    RoleReported,
+    SessionOpened,
+    StandingReported,
+    Started,
+    StopRequested,
+)
+from failover.core.state import State
+from failover.core.step import Step
+from failover.core.values import Control, Health, Node, Role, ServiceRole, Verdict
+from failover.ports.controller import DemoteAnswer, Operation, OrderRefused, Snapshot
+from failover.ports.service import ServiceControl, Standing
+from failover.ports.store import Store
+from failover.runtime.adoption import Adoption
+from failover.runtime.edge import AsyncEdge
+from failover.runtime.engine import Engine
+from failover.runtime.orders import Orders, find_active
+from failover.runtime.reports import Journal, log, snapshot_of, wall_time
+
+TICK_S = 1.0
+HISTORY_AFTER_S = 0.2
+HISTORY_LIMIT_S = 5.0
+MOST_FORCED = 9
+SETTLED = (Role.ACTIVE, Role.STANDBY, Role.OUT)
+PHASES = {Role.CAMPAIGNING: "lock_free", Role.PROMOTING: "claimed", Role.ACTIVE: "active"}
+
+
+class HealthMonitor(Protocol):
+    """The health monitor, as the runtime steers it."""
+
+    def start(self) -> None: ...
+    async def stop(self) -> None: ...
+    def reset(self) -> None: ...
+
+
+class RunningController:
+    """One controller at work. All methods run on the loop's thread."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        state: State,
+        edge: AsyncEdge,
+        store: Store,
+        control: ServiceControl,
+        *,
+        service: str,
+        role_every_s: float | None,
+        standing_every_s: float | None,
+        demand_limit_s: float,
+        keep_floor: Callable[[int], None],
+        stop: Callable[[int, str], None],
+        adoption: Adoption | None = None,
+    ) -> None:
+        self._loop = loop
+        self._edge = edge
+        self._store = store
+        self._control = control
+        self._service = service
+        self._role_every_s = role_every_s
+        self._standing_every_s = standing_every_s
+        self._demand_limit_s = demand_limit_s
+        self._keep_floor = keep_floor
+        self._stop = stop
+        self._started_at = wall_time()
+        self._journal = Journal()
+        self._untold: list[tuple[str, State, Event, Step]] = []
+        self._demands: dict[str, asyncio.Future[DemoteAnswer]] = {}
+        self._watchers: set[asyncio.Event] = set()
+        self._phases: dict[str, str] = {}
+        self._forced: dict[str, str] = {}
+        self._background: set[asyncio.Task[None]] = set()
+        self._flush: asyncio.TimerHandle | None = None
+        self._has_started = False
+        self._standing = Standing()
+        self._lease_bar = ""
+        self.beats = 0
+        self.monitor: HealthMonitor | None = None
+        self._adoption = adoption
+        self.engine = Engine(state, edge, self._observe, adoption.keep if adoption is not None else None)
+        self._orders = Orders(store, lambda: self.engine.state, loop)
+        edge.wire(self, self.engine.post)
+        if adoption is not None:
+            adoption.wire(self.engine, self._measure_session)
+        store.connect(edge.from_thread(self._hear))
+        self._snapshot = self._take_snapshot()
+
+    # --- starting and stopping ------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Ask the service what it is, then go to the store; watch health from now on."""
+        reported = await self._control.role() if self._role_every_s else ServiceRole.UNKNOWN
+        self._spawn(self._tick())
+        if self._role_every_s:
+            self._spawn(self._ask_role(self._role_every_s))
+        if self._standing_every_s:
+            self._spawn(self._ask_standing(self._standing_every_s))
+        self._has_started = True
+        adopting = self._adoption is not None and self._adoption.waiting
+        self.engine.post(Started(reported, self.engine.state.floor, adopting))
+        if self._adoption is not None and adopting:
+            self._adoption.begin()
+        if self.monitor is not None:
+            self.monitor.start()
+
+    def request_stop(self, keep: bool = False) -> None:
+        """End in good order: hand over, unless `keep`."""
+        self.engine.post(StopRequested(keep))
+
+    def dump(self) -> None:
+        """Write the last steps to the log before a fail-stop (S10)."""
+        self._tell()
+        self._journal.dump()
+
+    async def close(self) -> None:
+        """Stop watching and asking; what still runs is ended."""
+        if self.monitor is not None:
+            await self.monitor.stop()
+        for task in list(self._background):
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._edge.close()
+
+    def _spawn(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background_ended)
+
+    def _background_ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._loop.call_exception_handler({"message": "a task broke", "exception": task.exception()})
+
+    # --- what comes in --------------------------------------------------------------------------
+
+    def _hear(self, event: Event) -> None:
+        self.engine.post(event)
+
+    def _measure_session(self, timeout_s: float) -> None:
+        """The lease is reckoned with what the servers granted; too short a one bars this node, and says so (S6)."""
+        self._edge.session_opened(timeout_s)
+        bar = self._edge.lease_bar(timeout_s)
+        if bar != self._lease_bar:
+            self._lease_bar = bar
+            log.error("%s", bar or "the lease is long enough again")
+            self._post_standing()
+
+    def tell_health(self, health: Health, detail: str, gone: bool) -> None:
+        """The monitor's word changed."""
+        self.engine.post(HealthChanged(health, detail, gone))
+
+    async def _tick(self) -> None:
+        """The heartbeat: the snapshot is fresh only while the loop turns (S11)."""
+        while True:
+            self.beats += 1
+            self._refresh()
+            await asyncio.sleep(TICK_S)
+
+    async def _ask_role(self, every_s: float) -> None:
+        """Ask the service what it is, only while no hook runs; stale answers are dropped by the core."""
+        while True:
+            await asyncio.sleep(every_s)
+            asked = self.engine.state.attempt
+            if not self.engine.idle(Lane.SERVICE):
+                continue
+            said = await self._control.role()
+            if self.engine.idle(Lane.SERVICE):
+                self.engine.post(RoleReported(said, asked))
+
+    async def _ask_standing(self, every_s: float) -> None:
+        """Ask how fit for promotion the service is; tell the core when that changes."""
+        while True:
+            said = await self._control.standing()
+            if said != self._standing:
+                self._standing = said
+                self._post_standing()
+            await asyncio.sleep(every_s)
+
+    def _post_standing(self) -> None:
+        bar = "; ".join(filter(None, (self._lease_bar, self._standing.bar)))
+        self.engine.post(StandingReported(self._standing.position, bar))
+
+    # --- what goes out --------------------------------------------------------------------------
+
+    def _observe(self, before: State, event: Event, result: Step) -> None:
+        if isinstance(event, SessionOpened):
+            self._measure_session(event.session.timeout_s)
+        if result.state.role in PHASES and before.role is not result.state.role:
+            self._phases[PHASES[result.state.role]] = wall_time()
+        self._untold.append((wall_time(), before, event, result))
+        if result.state.stopping and any(isinstance(effect, CloseSession) for effect in result.effects):
+            self._tell()
+            self._store.append_history(self._journal.take())  # later there is no session to write it with
+        if len(self._untold) == 1:
+            # Two turns of the loop later: a failover does not wait for its own log lines.
+            self._loop.call_soon(self._loop.call_soon, self._tell)
+
+    def _tell(self) -> None:
+        """Log what has been observed, and show it."""
+        untold, self._untold = self._untold, []
+        for at, before, event, result in untold:
+            if self._journal.note(at, before, event, result) and self._flush is None:
+                self._flush = self._loop.call_later(HISTORY_AFTER_S, self._write_history)
+        if untold:
+            self._refresh()
+
+    def _write_history(self) -> None:
+        """Once things have settled: a failover must not wait behind its own history."""
+        self._flush = None
+        state = self.engine.state
+        if state.role not in SETTLED or not state.connected:
+            if self._journal.unwritten:
+                self._flush = self._loop.call_later(1.0, self._write_history)
+            return
+        self._store.append_history(self._journal.take())
+
+    def reset_health(self) -> None:
+        if self.monitor is not None:
+            self.monitor.reset()
+
+    def raise_floor(self, epoch: int) -> None:
+        self._keep_floor(epoch)
+
+    def answer_demand(self, answer: AnswerDemand) -> None:
+        waiting = self._demands.pop(answer.request, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(DemoteAnswer(answer.verdict, answer.node, answer.epoch, answer.detail))
+
+    def end_switchover(self, ended: EndSwitchover) -> None:
+        self._spawn(self._end_switchover(ended))
+
+    async def _end_switchover(self, ended: EndSwitchover) -> None:
+        order = self.engine.state.control.switchover
+        phases = self._phases_since(order.requested_at) if order is not None else {}
+        try:
+            await self._orders.end_switchover(ended, phases)
+        except OrderRefused as refused:
+            log.warning("the end of switchover %s could not be written: %s", ended.id, refused)
+
+    def _phases_since(self, requested_at: str) -> dict[str, float]:
+        """Milliseconds after the request at which this node passed each phase (wall clocks: for people only)."""
+        try:
+            start = datetime.fromisoformat(requested_at)
+            return self._phases_after(start)
+        except (ValueError, TypeError):  # not a time, or one without a zone: somebody edited the record
+            return {}
+
+    def _phases_after(self, start: datetime) -> dict[str, float]:
+        passed = {name: datetime.fromisoformat(at) - start for name, at in self._phases.items()}
+        in_order = sorted(passed.items(), key=lambda phase: phase[1])
+        return {name: round(gap.total_seconds() * 1000, 1) for name, gap in in_order if gap.total_seconds() >= 0}
+
+    def stop_process(self, stop: StopProcess) -> None:
+        self._stop(stop.exit_code, stop.reason)
+
+    # --- Controller: reading --------------------------------------------------------------------
+
+    def _take_snapshot(self) -> Snapshot:
+        lease = self._edge.lease
+        return snapshot_of(
+            self.engine.state,
+            taken_s=self._edge.now_s(),
+            service=self._service,
+            proven_s=lease.proven_s,
+            lease_s=lease.lease_s,
+            store_kind=self._store.traits.kind,
+            started_at=self._started_at,
+            recent=tuple(self._journal.recent)[-20:],
+            retry_in_s=self._retry_in_s(),
+        )
+
+    def _retry_in_s(self) -> float | None:
+        """Seconds until the pause after a failed try is over; None: no pause."""
+        timer = self.engine.timer("rest")
+        if not isinstance(timer, asyncio.TimerHandle):
+            return None
+        return round(max(0.0, timer.when() - self._loop.time()), 1)
+
+    def _refresh(self) -> None:
+        changed = self._snapshot
+        self._snapshot = self._take_snapshot()
+        if self._watchers and _told(changed) != _told(self._snapshot):
+            for watcher in self._watchers:
+                watcher.set()
+
+    def snapshot(self) -> Snapshot:
+        self._tell()  # S11: never older than the last step
+        return self._snapshot
+
+    def now_s(self) -> float:
+        return self._edge.now_s()
+
+    async def changes(self) -> AsyncIterator[Snapshot]:
+        changed = asyncio.Event()
+        self._watchers.add(changed)
+        try:
+            yield self.snapshot()
+            while True:
+                await changed.wait()
+                changed.clear()
+                yield self._snapshot
+        finally:
+            self._watchers.discard(changed)
+
+    async def history(self) -> list[dict[str, Any]]:
+        answered: asyncio.Future[list[dict[str, Any]] | None] = self._loop.create_future()
+
+        def heard(entries: list[dict[str, Any]] | None) -> None:
+            if not answered.done():
+                answered.set_result(entries)
+
+        self._store.read_history(lambda entries: _hand_on(self._loop, heard, entries))
+        try:
+            entries = await asyncio.wait_for(answered, HISTORY_LIMIT_S)
+        except TimeoutError:
+            entries = None
+        if entries is None:
+            raise OrderRefused("store", "the store does not answer: the history cannot be read now", 503)
+        return entries + self._journal.unwritten
+
+    async def operation(self, id: str) -> Operation | None:  # noqa: A002 - the API's own word
+        return self._forced_operation(id) if id in self._forced else self._orders.operation(id)
+
+    # --- Controller: orders ---------------------------------------------------------------------
+
+    async def switchover(self, source: str | None, target: str | None, reason: str, by: str) -> Operation:
+        return await self._orders.switchover(source, target, reason, by)
+
+    async def force_failover(self, target: str, reason: str, by: str) -> Operation:
+        state = self.engine.state
+        active = find_active(state)
+        if active is not None:
+            raise OrderRefused("active", f"{active.node.name} is active: use a switchover")
+        if target != state.identity.node.name:
+            where = next((m.address for m in state.members if m.node.name == target), "its own controller")
+            raise OrderRefused("target", f"ask {target} itself, at {where}")
+        record = state.crumb.record
+        dirty = record is not None and not record.clean and record.node != state.identity.node
+        must = f"must fence {record.node.name} first" if dirty and record else "nobody needs to be fenced"
+        log.warning("forced failover to %s by %s: %s; %s", target, by, reason, must)
+        await self._post_and_wait(ForceOrdered(by))
+        id_ = secrets.token_hex(8)
+        self._forced = {**dict(list(self._forced.items())[-MOST_FORCED:]), id_: must}
+        return self._forced_operation(id_)
+
+    async def _post_and_wait(self, event: Event) -> None:
+        """Post from the loop itself: what breaks in a step is a fail-stop (S10), not one request's error."""
+        done = self._loop.create_future()
+
+        def post() -> None:
+            self.engine.post(event)
+            done.set_result(None)
+
+        self._loop.call_soon(post)
+        await done
+
+    def _forced_operation(self, id_: str) -> Operation:
+        """A forced failover has no record in the store: it has ended when this node is active, or another one is."""
+        state = self.engine.state
+        active = find_active(state)
+        outcome = "pending" if active is None else "done" if active.node == state.identity.node else "failed"
+        now = f"{state.identity.node.name} is {state.role.value}: {state.why}"
+        return Operation(id_, "failover", outcome, f"{self._forced[id_]}; {now}")
+
+    async def pause(self, reason: str, by: str) -> Control:
+        return await self._orders.pause(reason, by)
+
+    async def resume(self, by: str) -> Control:
+        log.info("resumed by %s", by)
+        return await self._orders.resume()
+
+    async def drain(self, node: str, force: bool, by: str) -> Control:
+        log.info("drain of %s by %s", node, by)
+        return await self._orders.drain(node, force)
+
+    async def undrain(self, node: str, by: str) -> Control:
+        log.info("undrain of %s by %s", node, by)
+        return await self._orders.undrain(node)
+
+    async def demand_demote(self, target: Node, epoch: int, by: str) -> DemoteAnswer:
+        if not self._has_started:
+            me = self.engine.state.identity.node
+            return DemoteAnswer(Verdict.UNKNOWN, me, epoch, "this controller has only just started; ask again")
+        request = secrets.token_hex(8)
+        answered: asyncio.Future[DemoteAnswer] = self._loop.create_future()
+        self._demands[request] = answered
+        self._loop.call_soon(self.engine.post, DemoteDemanded(request, target, epoch, by))
+        try:
+            return await asyncio.wait_for(answered, self._demand_limit_s)
+        except TimeoutError:
+            me = self.engine.state.identity.node
+            return DemoteAnswer(Verdict.UNKNOWN, me, epoch, "the demote has not ended in time")
+        finally:
+            self._demands.pop(request, None)
+
+
+def _told(snapshot: Snapshot) -> Snapshot:
+    """What a watcher wants to hear of: all but what changes with time alone."""
+    return replace(snapshot, taken_s=0.0, proven_s=None, retry_in_s=None)
+
+
+def _hand_on(loop: asyncio.AbstractEventLoop, heard: Callable[[Any], None], answer: Any) -> None:
+    loop.call_soon_threadsafe(heard, answer)

@@ -1,0 +1,301 @@
+"""The edge between the engine and the real world, on asyncio: effects become calls, calls become answers.
+
+Deliberately unknown here: what any answer means. Callbacks of the store come from its threads and are handed to the
+loop in the order in which they came.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from failover.core.effects import (
+    AnswerDemand,
+    Claim,
+    CloseSession,
+    Demote,
+    Effect,
+    EndSwitchover,
+    Fence,
+    Follow,
+    HandOver,
+    OpenSession,
+    Promote,
+    PublishMember,
+    RaiseFloor,
+    ResetHealth,
+    StartLease,
+    StopLease,
+    StopProcess,
+    TakeLock,
+)
+from failover.core.events import Demoted, Event, Fenced, Followed, Promoted
+from failover.core.values import Lock, Verdict
+from failover.ports.service import Prove, Result, ServiceControl, Strike
+from failover.ports.store import Store
+from failover.runtime.engine import Cancellable, Running
+from failover.runtime.lease import Lease, LeaseTerms
+from failover.runtime.publisher import Publisher
+
+
+def boot_time_s() -> float:
+    """CLOCK_BOOTTIME in seconds: goes on while the host sleeps, never jumps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class FenceChain(Protocol):
+    """The fencing chain, as the runtime calls it."""
+
+    async def run(self, strike: Strike, prove: Prove) -> Result: ...
+
+
+class Extras(Protocol):
+    """What the edge hands on to the controller around it."""
+
+    def reset_health(self) -> None: ...
+    def raise_floor(self, epoch: int) -> None: ...
+    def answer_demand(self, answer: AnswerDemand) -> None: ...
+    def end_switchover(self, ended: EndSwitchover) -> None: ...
+    def stop_process(self, stop: StopProcess) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds for each kind of effect. `hook_slack_s`: the runner's own deadline comes first, this one backs it up."""
+
+    store_s: float
+    promote_s: float
+    demote_s: float
+    follow_s: float
+    fence_s: float
+    hook_slack_s: float = 5.0
+
+
+class _Transaction:
+    """A store call in flight: it cannot be ended, only disowned."""
+
+    def end(self, ended: Callable[[], None]) -> None:
+        ended()
+
+
+class _Task:
+    """A hook or a strike in flight: cancelling its task ends its process group."""
+
+    def __init__(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+
+    def end(self, ended: Callable[[], None]) -> None:
+        if self._task.done():
+            ended()
+            return
+        self._task.add_done_callback(lambda _: ended())
+        self._task.cancel()
+
+
+TermsFor = Callable[[float], LeaseTerms]
+A = TypeVar("A")
+
+
+class AsyncEdge:
+    """Implements `Edge` and `Clock` for the daemon."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        service: str,
+        node: str,
+        store: Store,
+        control: ServiceControl,
+        chain: FenceChain,
+        deadlines: Deadlines,
+        terms_for: TermsFor,
+    ) -> None:
+        self._loop = loop
+        self._names = (service, node)
+        self._store = store
+        self._control = control
+        self._chain = chain
+        self._deadlines = deadlines
+        self._terms_for = terms_for
+        self._asked_s = 0.0
+        self._session_timeout_s = deadlines.store_s
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.lease: Lease
+        self.publisher = Publisher(self, store)
+        self.extras: Extras
+
+    def wire(self, extras: Extras, post: Callable[[Event], None]) -> None:
+        """Say who is around: called once, before the first event."""
+        self.extras = extras
+        self.lease = Lease(self, self._renew, post)
+
+    # --- Clock ----------------------------------------------------------------------------------
+
+    def now_s(self) -> float:
+        return boot_time_s()
+
+    def call_later(self, delay_s: float, callback: Callable[[], None]) -> Cancellable:
+        return self._loop.call_later(delay_s, callback)
+
+    def lengthen(self, delay_s: float, jitter: float) -> float:
+        return delay_s * (1.0 + random.uniform(0.0, jitter))
+
+    # --- Edge -----------------------------------------------------------------------------------
+
+    def deadline_s(self, effect: Effect) -> float | None:
+        limits = self._deadlines
+        if isinstance(effect, OpenSession):
+            return None
+        if isinstance(effect, Promote):
+            return limits.promote_s + limits.hook_slack_s
+        if isinstance(effect, Demote):
+            return limits.demote_s + limits.hook_slack_s
+        if isinstance(effect, Follow):
+            return limits.follow_s + limits.hook_slack_s
+        if isinstance(effect, Fence):
+            return limits.fence_s + limits.hook_slack_s
+        return limits.store_s
+
+    def start(self, effect: Effect, answer: Callable[[Event], None]) -> Running:
+        if isinstance(effect, OpenSession | CloseSession | TakeLock | Claim | HandOver):
+            return self._start_in_store(effect, answer)
+        return self._start_task(effect, answer)
+
+    def _start_in_store(
+        self, effect: OpenSession | CloseSession | TakeLock | Claim | HandOver, answer: Callable[[Event], None]
+    ) -> Running:
+        heard = self.from_thread(answer)
+        if isinstance(effect, OpenSession):
+            self._store.open(effect, heard)
+        elif isinstance(effect, CloseSession):
+            self._store.close(effect, heard)
+        elif isinstance(effect, TakeLock):
+            self._asked_s = boot_time_s()
+            self._store.take(effect, heard)
+        elif isinstance(effect, Claim):
+            self._store.claim(effect, heard)
+        else:
+            self._store.hand_over(effect, heard)
+        return _Transaction()
+
+    def from_thread(self, answer: Callable[[A], None]) -> Callable[[A], None]:
+        """Hand what a store's thread says to the loop; after the loop has closed nobody listens."""
+
+        def heard(said: A) -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(answer, said)
+
+        return heard
+
+    def _start_task(self, effect: Effect, answer: Callable[[Event], None]) -> Running:
+        async def run() -> None:
+            answer(await self._carry_out(effect))
+
+        task = self._loop.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+        return _Task(task)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._loop.call_exception_handler({"message": "an effect broke", "exception": task.exception()})
+
+    async def _carry_out(self, effect: Effect) -> Event:
+        if isinstance(effect, Promote):
+            if not self._lease_stands():
+                detail = "the lock was not proven lately: this controller must have been stopped for a while"
+                return Promoted(effect.attempt, effect.epoch, Verdict.NOT_DONE, detail)
+            result = await self._control.promote(effect)
+            return Promoted(effect.attempt, effect.epoch, result.verdict, result.detail)
+        if isinstance(effect, Demote):
+            result = await self._control.demote(effect)
+            return Demoted(effect.attempt, result.verdict, result.detail)
+        if isinstance(effect, Follow):
+            result = await self._control.follow(effect)
+            return Followed(effect.attempt, effect.epoch, result.verdict, result.detail)
+        if isinstance(effect, Fence):
+            return await self._fence(effect)
+        raise TypeError(f"no way to carry out {effect}")
+
+    def _lease_stands(self) -> bool:
+        """The last look before the fork: who slept between claim and promote may have been fenced meanwhile (S6)."""
+        proven_s = self.lease.proven_s
+        return proven_s is not None and boot_time_s() - proven_s < self.lease.lease_s
+
+    async def _fence(self, effect: Fence) -> Event:
+        service, node = self._names
+        strike = Strike(service, node, effect.target, effect.epoch, effect.attempt, effect.reason)
+        result = await self._chain.run(strike, self._prove)
+        return Fenced(effect.attempt, effect.epoch, result.verdict, "the chain", result.detail)
+
+    async def _prove(self) -> bool:
+        """Prove the lock by a renewal; no answer in time is no proof."""
+        proof: asyncio.Future[bool] = self._loop.create_future()
+
+        def answered(proven: bool) -> None:
+            if not proof.done():
+                proof.set_result(proven)
+
+        self.lease.prove(answered)
+        try:
+            return await asyncio.wait_for(proof, self._deadlines.store_s)
+        except TimeoutError:
+            return False
+
+    def _renew(self, session: str, lock: Lock, answer: Callable[..., None]) -> None:
+        def heard(renewal: object) -> None:
+            if not self._loop.is_closed():
+                self._loop.call_soon_threadsafe(answer, renewal)
+
+        self._store.renew(session, lock, heard)
+
+    def at_once(self, effect: Effect) -> None:
+        if isinstance(effect, PublishMember):
+            self.publisher.publish(effect.member)
+        elif isinstance(effect, StartLease):
+            terms = self._terms_for(self._session_timeout_s)
+            self.lease.start(effect.session, effect.lock, self._asked_s, terms)
+        elif isinstance(effect, StopLease):
+            self.lease.stop()
+        elif isinstance(effect, ResetHealth):
+            self.extras.reset_health()
+        elif isinstance(effect, RaiseFloor):
+            self.extras.raise_floor(effect.epoch)
+        elif isinstance(effect, AnswerDemand):
+            self.extras.answer_demand(effect)
+        elif isinstance(effect, EndSwitchover):
+            self.extras.end_switchover(effect)
+        elif isinstance(effect, StopProcess):
+            self.extras.stop_process(effect)
+        else:
+            raise TypeError(f"no way to carry out {effect}")
+
+    def session_opened(self, timeout_s: float) -> None:
+        """The servers granted this session time-out; the lease is reckoned with it."""
+        self._session_timeout_s = timeout_s
+
+    def lock_proven(self, sent_s: float) -> None:
+        """A lock that was not asked for here is ours: a write sent at that time proved it (adoption)."""
+        self._asked_s = sent_s
+
+    def lease_bar(self, timeout_s: float) -> str:
+        """Why this node must not become active under such a session time-out; "" if it may."""
+        terms = self._terms_for(timeout_s)
+        if not terms.step_down or terms.lease_s - terms.demote_s > terms.renew_every_s:
+            return ""
+        return (
+            f"the store granted a session of {timeout_s:g} s: a demote of {terms.demote_s:g} s cannot end inside its "
+            f"lease of {terms.lease_s:.1f} s (on_store_loss: step_down); raise maxSessionTimeout on the servers, "
+            "shorten control.demote.timeout, or use on_store_loss: hold"
+        )
+
+    async def close(self) -> None:
+        """End what still runs."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
