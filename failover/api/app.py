@@ -1,0 +1,43 @@
+"""The whole API as one application, composed of its parts.
+
+Knows no server: `failover.api.server` runs it.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from failover.api import events, health, orders, paging, peer, problems, reading
+from failover.api.access import Tokens
+from failover.api.envelope import Envelope
+from failover.api.front import Front
+from failover.ports.controller import Controller
+from fencing.peer import PeerAuth
+
+_ABOUT = (
+    "The state of one service, as one controller sees it, and the operators' orders. Health checks and reads "
+    "are open; an order needs a bearer token or the local Unix socket. Errors are problem details (RFC 9457)."
+)
+
+
+def create_app(controller: Controller, tokens: Tokens, peer_auth: PeerAuth | None, stale_after_s: float) -> FastAPI:
+    """The application in front of `controller`. Older snapshots than `stale_after_s` seconds are not shown (S11).
+
+    `peer_auth` None: demands of peers are refused. `app.state.front.closing` ends open streams when set.
+    """
+    app = FastAPI(
+        title="failoverd",
+        description=_ABOUT,
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    front = Front(controller, tokens, stale_after_s)
+    app.state.front = front
+    app.add_middleware(Envelope)
+    problems.install(app)
+    for part in (health, reading, events, orders, paging):
+        part.install(app, front)
+    peer.install(app, front, peer_auth)
+    return app

@@ -1,0 +1,61 @@
+"""What may be read: status, cluster, history, one operation. Open to everybody; changes nothing."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, FastAPI, Query
+from fastapi.responses import JSONResponse, Response
+
+from failover.api import views
+from failover.api.advice import after_resume
+from failover.api.front import Front, in_time
+from failover.api.problems import ProblemError
+
+MOST_LINES = 1000
+USUAL_LINES = 100
+
+
+def install(app: FastAPI, front: Front) -> None:
+    """Add the readings to `app`."""
+    router = APIRouter(prefix="/v1", tags=["reading"])
+    _add_states(router, front)
+    _add_records(router, front)
+    app.include_router(router)
+
+
+def _add_states(router: APIRouter, front: Front) -> None:
+    @router.get("/status", description="What this node's controller knows about itself.")
+    async def status() -> Response:
+        return JSONResponse(views.status(*front.fresh()))
+
+    @router.get("/cluster", description="The whole service, as this node sees it.")
+    async def cluster() -> Response:
+        history = await front.known_history()
+        snapshot, now_s = front.fresh()
+        view = views.cluster(snapshot, now_s, history)
+        view["after_resume"] = after_resume(snapshot) if snapshot.control.pause else []
+        return JSONResponse(view)
+
+
+def _add_records(router: APIRouter, front: Front) -> None:
+    @router.get("/history", description="The service's history, oldest first; `limit` lines of it.")
+    async def history(
+        limit: Annotated[str, Query(description=f"A number from 1 to {MOST_LINES}")] = str(USUAL_LINES),
+    ) -> Response:
+        number = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) <= 4 else 0
+        if not 1 <= number <= MOST_LINES:
+            raise _not_a_limit()
+        lines = await front.history()
+        return JSONResponse({"history": lines[-number:], "known": len(lines)})
+
+    @router.get("/operations/{id}", description="An order under way, or ended and still remembered.")
+    async def operation(id: str) -> Response:  # noqa: A002
+        found = await in_time(front.controller.operation(id))
+        if found is None:
+            raise ProblemError(404, "", f"no operation {id[:80]!r} is remembered", "look at /v1/history")
+        return JSONResponse(views.operation(found))
+
+
+def _not_a_limit() -> ProblemError:
+    expected = f"a number from 1 to {MOST_LINES}"
+    fields = [{"field": "limit", "problem": "cannot be used", "expected": expected}]
+    return ProblemError(422, "not-acceptable", f"limit: expected {expected}", more={"fields": fields})
