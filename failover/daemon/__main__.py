@@ -1,0 +1,65 @@
+"""`failoverd CONFIG`: the daemon. Exit codes are in `failover.daemon.exit_codes`."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from failover.daemon.exit_codes import ExitCode
+
+
+def package_version() -> str:
+    """The installed version, or 0 in a bare checkout."""
+    try:
+        return version("failoverd")
+    except PackageNotFoundError:
+        return "0"
+
+
+def main() -> None:
+    """Parse the command line, load the configuration, run until told to stop."""
+    parser = argparse.ArgumentParser(prog="failoverd", description="The failover controller of one service.")
+    parser.add_argument("config", type=Path, help="the YAML file; check it first: failoverctl check-config FILE")
+    parser.add_argument("--verbose", action="store_true", help="log every event, not only what changes")
+    parser.add_argument("--version", action="version", version=f"failoverd {package_version()}")
+    options = parser.parse_args()
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    for noisy in ("asyncio", "kazoo", "failoverd.store"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    sys.exit(_run(options.config))
+
+
+def _run(path: Path) -> int:
+    from config import ConfigError, load
+
+    try:
+        config = load(path)
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the operator's terminal
+        only_fencing = {problem.path.split(".")[0] for problem in error.problems} == {"fencing"}
+        return ExitCode.NO_FENCING if only_fencing else ExitCode.CONFIG
+    for warning in config.warnings:
+        logging.getLogger("failoverd").warning("%s", warning)
+    _forget_yaml()
+    from failover.daemon.run import run  # now, not before: it takes the memory that reading the file left free
+
+    return run(config, package_version())
+
+
+def _forget_yaml() -> None:
+    """The parser is not needed again; a reload would load it anew."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ruamel"]:
+        del sys.modules[name]
+    gc.collect()
+
+
+if __name__ == "__main__":
+    main()

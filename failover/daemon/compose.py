@@ -1,0 +1,193 @@
+"""From configuration to a wired controller: the one place that knows every part.
+
+Heavy imports happen here, at start, never in the middle of a failover.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from config import Config, config_hash, lease_timing
+from failover.api.access import Tokens
+from failover.api.app import create_app
+from failover.api.server import ApiServer
+from failover.control import CONTROLS, ControlContext
+from failover.core.state import State
+from failover.core.values import Identity, Node, Settings
+from failover.daemon.identity import identify, read_machine_id_on_one_host
+from failover.daemon.session_file import SessionFile
+from failover.daemon.state_folder import StateFolder
+from failover.ports.service import Probe
+from failover.ports.store import Store
+from failover.runtime.adoption import Adoption
+from failover.runtime.controller import RunningController
+from failover.runtime.edge import AsyncEdge, Deadlines
+from failover.runtime.lease import LeaseTerms
+from failover.stores import STORES
+from failover.support.hook_records import end_recorded_hooks
+from failover.support.launcher import Launcher
+from fencing import FENCERS, FenceContext
+from fencing.chain import Chain
+from fencing.peer import PeerAuth
+from healthcheck import PROBES, Monitor, ProbeContext
+from healthcheck.once import find_up
+
+log = logging.getLogger("failoverd")
+
+STALE_AFTER_S = 3.0
+DEMAND_SLACK_S = 5.0
+READY_EVERY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What must be started and ended."""
+
+    controller: RunningController
+    launcher: Launcher
+    store: Store
+    server: ApiServer
+
+
+def settings_of(config: Config, version: str) -> Settings:
+    """The configuration as far as decisions depend on it."""
+    session_s = config.store.session_timeout if config.store.kind == "zookeeper" else 0.0
+    return Settings(
+        step_down=config.on_store_loss == "step_down",
+        standby_stopped=config.control.standby == "stopped",
+        has_follow=config.control.follow is not None,
+        has_role=config.control.role is not None,
+        candidate=config.candidate,
+        priority=config.priority,
+        head_start_s=config.limits.head_start,
+        lease_s=lease_timing(config, session_s).lease_s,
+        retry_first_s=config.limits.retry.first,
+        retry_longest_s=config.limits.retry.longest,
+        within_s=config.limits.within,
+        failovers=config.limits.failovers,
+        config_hash=config_hash(config),
+        version=version,
+    )
+
+
+def make_store(config: Config) -> Store:
+    """The store that the configuration names."""
+    store = config.store
+    if store.kind == "local":
+        return STORES["local"](str(store.path), config.service)
+    user = store.auth.user if store.auth else None
+    password = store.auth.password.reveal() if store.auth else None
+    return STORES["zookeeper"](store.hosts, config.service, store.root, store.session_timeout, user, password)
+
+
+def deadlines_of(config: Config) -> Deadlines:
+    """Seconds for each kind of effect. A store that has not answered for a session's length never will."""
+    store_s = config.store.session_timeout if config.store.kind == "zookeeper" else 5.0
+    control = config.control
+    return Deadlines(
+        store_s=store_s,
+        promote_s=control.promote.timeout,
+        demote_s=control.demote.timeout,
+        follow_s=control.follow.timeout if control.follow else 0.0,
+        fence_s=config.fencing.timeout,
+    )
+
+
+def terms_for(config: Config, negotiated_s: float) -> LeaseTerms:
+    """The lease under the session time-out that the servers granted (S6)."""
+    timing = lease_timing(config, negotiated_s)
+    step_down = config.on_store_loss == "step_down"
+    return LeaseTerms(timing.renew_every_s, timing.lease_s, config.control.demote.timeout, step_down)
+
+
+def standing_every_s(config: Config) -> float | None:
+    """Seconds between the questions to `position` and `ready`; None where neither is configured."""
+    if config.control.position is not None:
+        return config.control.position.every
+    return READY_EVERY_S if config.control.ready is not None else None
+
+
+def make_chain(config: Config, own: Node, launcher: Launcher, peer: PeerAuth | None) -> Chain:
+    """The fencing chain, levels and methods in the order of the file."""
+    context = FenceContext(launcher, config.nodes, peer)
+    methods = {
+        name: FENCERS[settings.kind](name, settings, context) for name, settings in config.fencing.methods.items()
+    }
+    return Chain(methods, config.fencing.levels, config.fencing.timeout, own)
+
+
+def make_probes(config: Config, launcher: Launcher) -> list[Probe]:
+    """The probes in the order of the file."""
+    context = ProbeContext(launcher, config.service, config.node)
+    return [PROBES[settings.kind](settings, context) for settings in config.health]
+
+
+def _tokens(config: Config) -> Tokens:
+    if config.api.tokens is None:
+        return Tokens()
+    return Tokens((token.name, token.role, token.secret.reveal()) for token in config.api.tokens.entries)
+
+
+def _identity(config: Config) -> Identity:
+    machine_id = read_machine_id_on_one_host() if config.store.kind == "local" else ""
+    return identify(config.node, config.api.advertise, config.nodes.get(config.node, {}), machine_id)
+
+
+def make_adoption(
+    config: Config, folder: StateFolder, identity: Identity, store: Store, edge: AsyncEdge, alive: tuple[str, ...]
+) -> Adoption | None:
+    """What keeps the session for a successor, and takes over a predecessor's; None where no session survives."""
+    if not store.traits.survives_restart:
+        return None
+    file = SessionFile(folder.path, config.service, identity)
+    bar = f"hooks of the last controller still run: {', '.join(alive)}" if alive else ""
+    return Adoption(store, edge, file.read(), file.write, config.limits.within, bar)
+
+
+async def compose(config: Config, folder: StateFolder, version: str, stop: Callable[[int, str], None]) -> Parts:
+    """Wire everything. Raises IdentityError, StateFolderError or LauncherError; nothing has started to decide yet."""
+    identity = _identity(config)
+    floor = folder.floor()
+    hooks = end_recorded_hooks(folder.path)
+    if hooks.alive:
+        log.error("hooks of a predecessor cannot be ended, so no demote counts as done: %s", ", ".join(hooks.alive))
+    launcher = await Launcher.start(folder.path)
+    peer = PeerAuth(config.api.peer_secret.reveal().encode()) if config.api.peer_secret else None
+    addresses = {name: facts["address"] for name, facts in config.nodes.items() if "address" in facts}
+    still_up = partial(find_up, make_probes(config, launcher))
+    control = CONTROLS[config.control.kind](
+        config.control, ControlContext(launcher, config.service, config.node, addresses, still_up)
+    )
+    store = make_store(config)
+    loop = asyncio.get_running_loop()
+    edge = AsyncEdge(
+        loop,
+        config.service,
+        config.node,
+        store,
+        control,
+        make_chain(config, identity.node, launcher, peer),
+        deadlines_of(config),
+        lambda negotiated_s: terms_for(config, negotiated_s),
+    )
+    controller = RunningController(
+        loop,
+        State(identity, settings_of(config, version), floor=floor),
+        edge,
+        store,
+        control,
+        service=config.service,
+        role_every_s=config.control.role.every if config.control.role else None,
+        standing_every_s=standing_every_s(config),
+        demand_limit_s=config.control.demote.timeout + DEMAND_SLACK_S,
+        keep_floor=folder.keep_floor,
+        stop=stop,
+        adoption=make_adoption(config, folder, identity, store, edge, hooks.alive),
+    )
+    controller.monitor = Monitor(make_probes(config, launcher), controller.tell_health)
+    app = create_app(controller, _tokens(config), peer, STALE_AFTER_S)
+    return Parts(controller, launcher, store, ApiServer(app, config.api.listen, folder.socket))
