@@ -1,0 +1,52 @@
+"""The commands, gathered. Only typer is imported here; each command imports what it needs."""
+
+from __future__ import annotations
+
+import typer
+
+from failover.cli import files, ordering, reading
+from failover.cli.exit_codes import ExitCode
+
+_CODES = "Exit codes: " + ", ".join(f"{code} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
+_PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer(
+    name="failoverctl",
+    help="See and steer a service that failoverd keeps available.",
+    epilog=_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+for command in (
+    reading.status,
+    reading.why,
+    reading.history,
+    ordering.switchover,
+    ordering.failover,
+    ordering.pause,
+    ordering.resume,
+    ordering.drain,
+    ordering.undrain,
+    files.check_config,
+    files.schema,
+):
+    app.command(command.__name__.replace("_", "-"))(command)
+app.command("format")(files.format_store)
+
+
+@app.command("may-start", context_settings=_PASSED_ON)
+def may_start(context: typer.Context) -> None:
+    """For ExecCondition= of the service's unit: may it be started now?"""
+    from failover.cli.may_start import main
+
+    raise typer.Exit(main(context.args))
+
+
+@app.command("demo", context_settings=_PASSED_ON)
+def demo(context: typer.Context) -> None:
+    """A whole cluster on this host, to look at and to break."""
+    from failover.demo import main
+
+    raise typer.Exit(main(context.args))

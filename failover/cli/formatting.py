@@ -1,0 +1,68 @@
+"""Runs a store's `format` for the operator, and asks for the name of a node that may still be active.
+
+What is refused, and why, is the store's to say.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from config import ConfigError, load
+from config.models import Config, ZooKeeperSettings
+from failover.cli import printing
+from failover.cli.exit_codes import ExitCode
+from failover.cli.failures import CommandFailed
+from failover.ports.store import FormatError
+from failover.stores import STORES, FormattableStore
+
+_ASKS_FOR_NAME = "type its name"  # the store's own words, when a name overrides the refusal
+
+
+def format_service(file: Path, name: str | None) -> str:
+    """What was done. Raises CommandFailed with ZKFC's exit codes: 1 failed, 2 refused, 6 no store."""
+    try:
+        config = load(file)
+    except ConfigError as error:
+        for problem in error.problems:
+            printing.note(str(problem))
+        message = f"{file} cannot be used: {len(error.problems)} mistakes"
+        raise CommandFailed(message, "mend them, they are listed above", ExitCode.CONFIG_ERROR) from None
+    store = _store(config)
+    try:
+        return _format(store, name)
+    finally:
+        store.shut_down()
+
+
+def _store(config: Config) -> FormattableStore:
+    settings = config.store
+    make = STORES[settings.kind]
+    if not isinstance(settings, ZooKeeperSettings):
+        return make(str(settings.path), config.service)
+    printing.note(f"connecting to ZooKeeper at {', '.join(settings.hosts)}")
+    user, password = None, None
+    if settings.auth is not None:
+        user, password = settings.auth.user, settings.auth.password.reveal()
+    return make(settings.hosts, config.service, settings.root, settings.session_timeout, user, password)
+
+
+def _format(store: FormattableStore, name: str | None) -> str:
+    try:
+        return store.format(name)
+    except FormatError as refused:
+        named = _ASKS_FOR_NAME in str(refused)
+        if not named or name is not None or not sys.stdin.isatty():
+            raise _failed(refused, named) from None
+        printing.note(str(refused))
+    try:
+        return store.format(input("Its name: ").strip())
+    except FormatError as refused:
+        raise _failed(refused, False) from None
+    except EOFError:
+        raise CommandFailed("not formatted", "", ExitCode.REFUSED) from None
+
+
+def _failed(error: FormatError, named: bool) -> CommandFailed:
+    next_step = "failoverctl format --yes-i-mean NODE" if named else ""
+    return CommandFailed(str(error), next_step, ExitCode(error.exit_code))
