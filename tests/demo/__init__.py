@@ -1,0 +1,1 @@
+"""The demo, from its parts to the whole."""
