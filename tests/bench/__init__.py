@@ -1,0 +1,1 @@
+"""Measures failovers against the store's own floor; `python -m tests.bench`."""
