@@ -9,15 +9,18 @@ import asyncio
 from collections.abc import Sequence
 
 from failover.core.values import Health
-from failover.ports.service import Finding, Probe
+from failover.ports.service import Finding, Probe, Sight
 
 
-async def find_up(probes: Sequence[Probe]) -> str:
-    """The name of a probe that finds the service up, even an ill one; "" if none does."""
+async def look(probes: Sequence[Probe]) -> Sight:
+    """What they find now. A service is up even where it is ill."""
     findings = await asyncio.gather(*(_ask(probe) for probe in probes))
-    up = (Health.HEALTHY, Health.UNHEALTHY)
-    seen = (probe.name for probe, said in zip(probes, findings, strict=True) if said.there or said.health in up)
-    return next(seen, "")
+    well_or_ill = (Health.HEALTHY, Health.UNHEALTHY)
+    seen = (
+        probe.name for probe, said in zip(probes, findings, strict=True) if said.there or said.health in well_or_ill
+    )
+    up = next(seen, "")
+    return Sight(up, absent=not up and any(said.absent for said in findings))
 
 
 async def _ask(probe: Probe) -> Finding:

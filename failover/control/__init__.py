@@ -11,8 +11,8 @@ from typing import Any
 
 from config.models.control import CommandControlSettings, PolledHook
 from config.models.control import Hook as HookSettings
-from failover.control.command import CommandControl, CommandHooks, Hook, StillUp
-from failover.ports.service import ServiceControl
+from failover.control.command import CommandControl, CommandHooks, Hook
+from failover.ports.service import Look, ServiceControl
 from failover.support.launcher import Launcher
 
 
@@ -20,14 +20,14 @@ from failover.support.launcher import Launcher
 class ControlContext:
     """What a control needs besides its settings. `addresses`: where each configured node is reached.
 
-    `still_up`: asks the probes once, for a service whose standbys are stopped.
+    `look`: asks the probes once, where the service itself cannot be asked.
     """
 
     launcher: Launcher
     service: str
     node: str
     addresses: Mapping[str, str] = field(default_factory=dict)
-    still_up: StillUp | None = None
+    look: Look | None = None
 
 
 def _command(settings: CommandControlSettings, context: ControlContext) -> CommandControl:
@@ -42,7 +42,7 @@ def _command(settings: CommandControlSettings, context: ControlContext) -> Comma
         position=_hook(settings.position) if settings.position else None,
         addresses=context.addresses,
     )
-    return CommandControl(context.launcher, hooks, context.still_up if settings.standby == "stopped" else None)
+    return CommandControl(context.launcher, hooks, context.look, settings.standby == "stopped")
 
 
 def _hook(settings: HookSettings | PolledHook) -> Hook:

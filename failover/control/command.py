@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from failover.core.effects import Demote, Follow, Promote
 from failover.core.values import ServiceRole, Verdict
-from failover.ports.service import Result, Standing
+from failover.ports.service import Look, Result, Standing
 from failover.support.command import Command, Outcome, hook_environment
 from failover.support.launcher import Launcher
 
@@ -26,8 +26,6 @@ NUMBER = re.compile(r"[0-9]{1,19}")
 PAUSES_S = (0.1, 0.3, 1.0)
 """Between the questions after a demote: a service may need a moment to say `standby`."""
 GONE_WAIT_S = 1.0
-StillUp = Callable[[], Awaitable[str]]
-"""Asks every probe once: the one that finds the service up, or ""."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +55,15 @@ class CommandHooks:
 
 
 class CommandControl:
-    """Implements `ServiceControl`. `still_up` asks the probes; None where a standby is up as well as the active."""
+    """Implements `ServiceControl`. `look` asks the probes; `standby_stopped`: a standby is not up, so they tell."""
 
-    def __init__(self, launcher: Launcher, hooks: CommandHooks, still_up: StillUp | None = None) -> None:
+    def __init__(
+        self, launcher: Launcher, hooks: CommandHooks, look: Look | None = None, standby_stopped: bool = False
+    ) -> None:
         self._launcher = launcher
         self._hooks = hooks
-        self._still_up = still_up
+        self._look = look
+        self._standby_stopped = standby_stopped
 
     async def promote(self, ask: Promote) -> Result:
         """Run `promote`; the active that it is told of is this node."""
@@ -137,24 +138,42 @@ class CommandControl:
             return Result(Verdict.DONE, "demote: exit 0, and its process has ended")
         if role is not None:
             return await self._confirmed(role, until)
-        if self._still_up is not None:
-            return await self._down(self._still_up, until)
+        if self._look is not None and self._standby_stopped:
+            return await self._down(until)
         return Result(Verdict.UNKNOWN, "demote: exit 0, but without a role hook nothing can tell whether it worked")
 
-    async def _down(self, still_up: StillUp, until: float) -> Result:
+    async def _down(self, until: float) -> Result:
         """A standby is stopped: no probe may find it up."""
         loop = asyncio.get_running_loop()
         for pause_s in (*PAUSES_S, 0.0):
-            up = await still_up()
-            if not up:
-                return Result(Verdict.DONE, "demote: exit 0, and no probe finds the service up")
+            down, seen = await self._seen_down(until)
+            if down:
+                return Result(Verdict.DONE, f"demote: exit 0, and {seen}")
             if loop.time() + pause_s >= until:
                 break
             await asyncio.sleep(pause_s)
-        return Result(Verdict.UNKNOWN, f"demote: exit 0, but the service is still up ({up})")
+        return Result(Verdict.UNKNOWN, f"demote: exit 0, but {seen}")
+
+    async def _seen_down(self, until: float) -> tuple[bool, str]:
+        """Whether the probes agree that the service is not active, and in which words."""
+        if self._look is None:
+            return False, "no probe can be asked"
+        try:
+            async with asyncio.timeout_at(until):
+                sight = await self._look()
+        except TimeoutError:
+            return False, "its deadline left no time for the probes"
+        if sight.up:
+            return False, f"the service is still up ({sight.up})"
+        if sight.absent:
+            return True, "its process is not there"
+        return self._standby_stopped, "no probe finds the service up"
 
     async def _confirmed(self, role: Hook, until: float) -> Result:
-        """Ask until it says standby, a few times: what says `active` still is not demoted."""
+        """Ask until it says standby, a few times: what says `active` still is not demoted.
+
+        One that cannot be asked may be down: then the probes tell, if they can.
+        """
         loop = asyncio.get_running_loop()
         said = None
         for pause_s in (*PAUSES_S, 0.0):
@@ -164,6 +183,10 @@ class CommandControl:
             said = await self._role(role, min(role.timeout_s, left_s))
             if said is ServiceRole.STANDBY:
                 return Result(Verdict.DONE, "demote: exit 0, and role says standby")
+            if said is ServiceRole.UNKNOWN:
+                down, seen = await self._seen_down(until)
+                if down:
+                    return Result(Verdict.DONE, f"demote: exit 0; role cannot be asked, and {seen}")
             await asyncio.sleep(max(0.0, min(pause_s, until - loop.time())))
         if said is None:
             return Result(Verdict.UNKNOWN, "demote: exit 0, but its deadline left no time to ask role")

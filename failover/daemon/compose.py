@@ -34,7 +34,7 @@ from fencing import FENCERS, FenceContext
 from fencing.chain import Chain
 from fencing.peer import PeerAuth
 from healthcheck import PROBES, Monitor, ProbeContext
-from healthcheck.once import find_up
+from healthcheck.once import look
 
 log = logging.getLogger("failoverd")
 
@@ -158,9 +158,9 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
     launcher = await Launcher.start(folder.path)
     peer = PeerAuth(config.api.peer_secret.reveal().encode()) if config.api.peer_secret else None
     addresses = {name: facts["address"] for name, facts in config.nodes.items() if "address" in facts}
-    still_up = partial(find_up, make_probes(config, launcher))
+    look_once = partial(look, make_probes(config, launcher))
     control = CONTROLS[config.control.kind](
-        config.control, ControlContext(launcher, config.service, config.node, addresses, still_up)
+        config.control, ControlContext(launcher, config.service, config.node, addresses, look_once)
     )
     store = make_store(config)
     loop = asyncio.get_running_loop()

@@ -68,6 +68,21 @@ class Finding:
     there: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What all probes found, each asked once. `up`: the name of one that finds the service up; "": none does.
+
+    `absent`: none does, and one that looks for its process found that there is none.
+    """
+
+    up: str = ""
+    absent: bool = False
+
+
+Look = Callable[[], Awaitable[Sight]]
+"""Asks every probe once, now: what the monitor knows may be from before."""
+
+
 class Probe(Protocol):
     """One way to ask whether the service is well. `fall`/`rise`: findings in a row before the word changes."""
 

@@ -130,6 +130,7 @@ def test_a_service_that_died_while_its_controller_was_away_is_handed_over(zookee
         comes_back(pair, a)
         assert "adoption refused: the service's role is unknown" in a.log
         assert not pair.fenced(), "handed over: nothing to fence"
+        assert "a stepped down cleanly" in b.log, "the first demote was done: there is no process"
 
 
 def test_a_forged_session_file_is_refused_with_its_reason_and_the_start_is_a_normal_one(

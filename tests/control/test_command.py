@@ -13,7 +13,7 @@ from failover.control import CONTROLS, ControlContext
 from failover.control.command import CommandControl, CommandHooks, Hook
 from failover.core.effects import Demote, Follow, Promote
 from failover.core.values import ServiceRole, Verdict
-from failover.ports.service import Result, Standing
+from failover.ports.service import Result, Sight, Standing
 from failover.support.hook_records import hooks_directory
 from failover.support.launcher import Launcher
 from failover.support.spawner import boot_id, start_time
@@ -168,14 +168,49 @@ def test_a_process_that_is_gone_needs_no_role_but_one_that_says_active_wins_s3(
 def test_without_a_role_hook_the_probes_must_agree_that_the_service_is_down_s3(
     tmp_path: Path, up: str, verdict: Verdict
 ) -> None:
-    async def found() -> str:
-        return up
+    async def look() -> Sight:
+        return Sight(up)
 
     async def story(launcher: Launcher) -> Result:
         hooks = CommandHooks("orders-db", "db1", promote=sh("exit 0"), demote=sh("exit 0", timeout_s=0.3))
-        return await CommandControl(launcher, hooks, found).demote(DEMOTE)
+        return await CommandControl(launcher, hooks, look, standby_stopped=True).demote(DEMOTE)
 
     assert with_launcher(tmp_path, story).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("sight", "verdict"),
+    [
+        (Sight(absent=True), Verdict.DONE),
+        (Sight("tcp 127.0.0.1:5432"), Verdict.UNKNOWN),
+        (Sight(), Verdict.UNKNOWN),  # a port that does not answer is not the end of a process
+    ],
+)
+def test_where_role_cannot_be_asked_only_a_process_that_is_not_there_makes_a_demote_done_s3(
+    tmp_path: Path, sight: Sight, verdict: Verdict
+) -> None:
+    async def look() -> Sight:
+        return sight
+
+    async def story(launcher: Launcher) -> Result:
+        demote = sh("exit 0", timeout_s=0.5)
+        hooks = CommandHooks("orders-db", "db1", promote=sh("exit 0"), demote=demote, role=sh("exit 2"))
+        return await CommandControl(launcher, hooks, look).demote(DEMOTE)
+
+    assert with_launcher(tmp_path, story).verdict is verdict
+
+
+def test_probes_that_do_not_answer_do_not_hold_up_a_demote_s6(tmp_path: Path) -> None:
+    async def look() -> Sight:
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    async def story(launcher: Launcher) -> Result:
+        demote = sh("exit 0", timeout_s=0.3)
+        hooks = CommandHooks("orders-db", "db1", promote=sh("exit 0"), demote=demote, role=sh("exit 2"))
+        return await CommandControl(launcher, hooks, look).demote(DEMOTE)
+
+    assert with_launcher(tmp_path, story).verdict is Verdict.UNKNOWN
 
 
 def test_without_role_and_probes_nothing_tells_that_a_demote_worked_s3(tmp_path: Path) -> None:
