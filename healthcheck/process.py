@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 from collections.abc import Callable
 
 from failover.core.values import Health
@@ -75,7 +76,7 @@ class ProcessProbe(AskingProbe):
             descriptor = os.pidfd_open(pid)
         except ProcessLookupError:  # it ended just now
             return
-        if not self._search.is_still(pid):
+        if not self._search.is_still(pid) or _has_ended(descriptor):
             os.close(descriptor)
             return
         self._watched[pid] = descriptor
@@ -95,3 +96,10 @@ class ProcessProbe(AskingProbe):
             self._watch(successor)
         if not self._watched:
             self._tell(Finding(Health.NOT_RESPONDING, f"pid {pid} ended", gone=True))
+
+
+def _has_ended(descriptor: int) -> bool:
+    """Whether the pidfd's process is over with all its threads, although its parent has not waited for it yet."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

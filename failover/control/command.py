@@ -175,7 +175,7 @@ class CommandControl:
         One that cannot be asked may be down: then the probes tell, if they can.
         """
         loop = asyncio.get_running_loop()
-        said = None
+        said, seen = None, ""
         for pause_s in (*PAUSES_S, 0.0):
             left_s = until - loop.time()
             if left_s <= 0:
@@ -191,7 +191,7 @@ class CommandControl:
         if said is None:
             return Result(Verdict.UNKNOWN, "demote: exit 0, but its deadline left no time to ask role")
         verdict = Verdict.NOT_DONE if said is ServiceRole.ACTIVE else Verdict.UNKNOWN
-        return Result(verdict, f"demote: exit 0, but role says {said}")
+        return Result(verdict, f"demote: exit 0, but role says {said}" + (f", and {seen}" if seen else ""))
 
     async def _role(self, hook: Hook, timeout_s: float) -> ServiceRole:
         facts = self._facts(None, None, "")
