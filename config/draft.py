@@ -39,6 +39,7 @@ class Draft:
     broken_methods: frozenset[str] = frozenset()
     on_store_loss: str | None = None
     on_stop: str | None = None
+    max_lag: int | None = None
     limits: LimitSettings | None = None
     api: ApiSettings | None = None
 
@@ -54,6 +55,7 @@ def of_config(config: Config) -> Draft:
         fencing=config.fencing,
         on_store_loss=config.on_store_loss,
         on_stop=config.on_stop,
+        max_lag=config.max_lag,
         limits=config.limits,
         api=config.api,
     )
@@ -72,7 +74,7 @@ def of_rest(data: Mapping[str, Any], findings: Iterable[Finding], context: objec
     )
 
 
-_SECTIONS = ("node", "store", "nodes", "control", "fencing", "on_store_loss", "on_stop", "limits", "api")
+_SECTIONS = ("node", "store", "nodes", "control", "fencing", "on_store_loss", "on_stop", "max_lag", "limits", "api")
 
 
 class _Rest:

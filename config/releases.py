@@ -15,7 +15,6 @@ LATER_KINDS: dict[str, frozenset[str]] = {
 LATER_KEYS: frozenset[KeyPath] = frozenset(
     {
         ("watchdog",),
-        ("max_lag",),
         ("store", "tls"),
         ("api", "tls"),
         ("fencing", "probe"),

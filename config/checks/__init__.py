@@ -6,6 +6,7 @@ Each check reads a draft and gives findings; none reads the file, and none chang
 from collections.abc import Callable, Iterator
 
 from config.checks.api import api_findings
+from config.checks.candidates import candidate_findings
 from config.checks.fencing import fencing_findings
 from config.checks.hooks import hook_findings
 from config.checks.lease import lease_findings
@@ -23,6 +24,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     lease_findings,
     hook_findings,
     stop_findings,
+    candidate_findings,
 )
 
 

@@ -15,7 +15,7 @@ from config.models.control import ControlSettings
 from config.models.fencing import FencingSettings
 from config.models.health import HealthSettings
 from config.models.limits import LimitSettings
-from config.models.section import AbsolutePath, FactName, FactValue, Name, Priority, Section, Switch
+from config.models.section import AbsolutePath, FactName, FactValue, Lag, Name, Priority, Section, Switch
 from config.models.store import StoreSettings
 from config.problems import Problem
 
@@ -37,6 +37,11 @@ class Config(Section):
     )
     priority: Priority = Field(default=0, description="The candidate with the highest goes first.")
     candidate: Switch = Field(default=True, description="`false`: this node never becomes active.")
+    max_lag: Lag | None = Field(
+        default=None,
+        description="Bars this node while its `position` is further behind the last active's, as last seen, "
+        "or behind the freshest one that is there. In the units of `control.position`.",
+    )
     store: StoreSettings = Field(description="Where the lock lives.")
     nodes: Mapping[Name, Facts] = Field(
         default_factory=dict,

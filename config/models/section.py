@@ -85,6 +85,7 @@ def derived(schema: dict[str, Any]) -> None:
 
 
 Port = Annotated[StrictInt, Field(ge=1, le=65535)]
+Lag = Annotated[StrictInt, Field(ge=0, le=10**18)]
+FewOrNone = Annotated[StrictInt, Field(ge=0, le=50)]
 Count = Annotated[StrictInt, Field(ge=1, le=1000)]
-CountOrZero = Annotated[StrictInt, Field(ge=0, le=1000)]
 Priority = Annotated[StrictInt, Field(ge=-1_000_000, le=1_000_000)]

@@ -130,6 +130,13 @@ class HealthChanged(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Stalled(Event):
+    """This controller itself did not run for a while, or its host's clock jumped; `detail` says which, in words."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoleReported(Event):
     """The `role` hook's periodic answer, asked while no service effect ran.
 

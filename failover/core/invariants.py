@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from failover.core.effects import (
     Claim,
+    Demote,
     Effect,
     Fence,
     HandOver,
@@ -36,6 +37,8 @@ def check(before: State, event: Event, after: State, effects: Iterable[Effect], 
             _s2(event, after, effect)
         elif isinstance(effect, HandOver):
             _s3(event, after, effect)
+        elif isinstance(effect, Demote):
+            _s3_gone(before, effect)
         elif isinstance(effect, Fence):
             _s7(after, effect)
         elif isinstance(effect, TakeLock):
@@ -93,6 +96,12 @@ def _s3(event: Event, after: State, hand_over: HandOver) -> None:
     _need(hand_over.record.clean and after.owns_crumb, "S3", "marked clean a foreign breadcrumb")
     _need(hand_over.version == after.written, "S3", "marked clean on another version")
     _need(after.service is ServiceRole.STANDBY, "S3", "marked clean a service that may be active")
+
+
+def _s3_gone(before: State, demote: Demote) -> None:
+    """A process that had ended before the promote says nothing of the one that the promote may have started."""
+    promoting = before.role is Role.PROMOTING
+    _need(not (demote.gone and promoting), "S3", "counts on the end of a process from before the promote")
 
 
 def _s4(question: Question, after: State) -> None:

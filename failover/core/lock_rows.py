@@ -9,8 +9,8 @@ from failover.core.claim_rows import judge
 from failover.core.effects import StartLease
 from failover.core.events import LockSeen, LockTaken, MembersChanged, TakeOutcome
 from failover.core.move import Move, answered
-from failover.core.state import pause_in_words
-from failover.core.table import BUSY, FROM_OUT, FROM_STANDBY, on
+from failover.core.state import obstacle, pause_in_words
+from failover.core.table import CAMPAIGN, FROM_OUT, FROM_STANDBY, on
 from failover.core.values import Role, ServiceRole
 
 
@@ -126,7 +126,12 @@ def _won(move: Move, event: LockTaken) -> None:
 
 
 def members_changed(move: Move, event: MembersChanged) -> None:
+    state = move.state
+    barred = obstacle(state)
     move.set(members=event.members)
+    if obstacle(move.state) != barred and state.service is ServiceRole.STANDBY and state.session is not None:
+        move.reconsider()  # max_lag looks at the others' positions
+        return
     move.race()
     move.follow()
 
@@ -157,6 +162,11 @@ on(
     (*FROM_STANDBY, Role.FENCING, Role.CLAIMING, Role.DEMOTING),
 )
 
-on(Role.STANDBY, MembersChanged, members_changed, "the members changed", (Role.STANDBY, Role.CAMPAIGNING))
-on(Role.OUT, MembersChanged, members_changed, "the members changed")
-on((Role.STARTING, *BUSY), MembersChanged, members_noted, "the members changed")
+on(Role.STANDBY, MembersChanged, members_changed, "the members changed", FROM_STANDBY)
+on(Role.OUT, MembersChanged, members_changed, "the members changed", FROM_STANDBY)
+on(
+    (Role.STARTING, *CAMPAIGN, Role.PROMOTING, Role.DEMOTING),
+    MembersChanged,
+    members_noted,
+    "the members changed",
+)

@@ -39,6 +39,7 @@ LONGEST_DOUBLING = 16
 GOES_FIRST = {
     "switchover": "the switchover's target goes first",
     "owner": "the last active goes first, it has the newest data",
+    "stalled": "this controller was stalled lately, others go first",
     "head_start": "a better candidate goes first",
 }
 
@@ -79,7 +80,7 @@ class Move:
         """End the present attempt (S4) and begin the next."""
         if self.state.pending:
             self.do(Cancel(self.state.attempt))
-        self.set(attempt=self.state.attempt + 1, pending=False, grounds="", conflicts=0)
+        self.set(attempt=self.state.attempt + 1, pending=False, grounds="", conflicts=0, restarting=False)
         return self.state.attempt
 
     def set_timer(self, name: str, after_s: float, jitter: float = 0.0) -> None:
@@ -146,9 +147,11 @@ class Move:
             self.close_session()  # S4: the request may still win
         self.stop_timer("settled")
         self.set(service=ServiceRole.UNKNOWN, reported=ServiceRole.UNKNOWN)
-        self.set(cause=cause, standby_reports=0, followed=0)
+        self.set(cause=cause, standby_reports=0, followed=0, stays="")
+        # S3: a promote that has begun may have started another process than the one that was seen to end.
+        gone = self.state.gone and self.state.role is not Role.PROMOTING
         self.become(Role.DEMOTING, cause)
-        self.do(Demote(attempt, self.state.epoch, cause, self.state.gone))
+        self.do(Demote(attempt, self.state.epoch, cause, gone))
 
     def give_up(self, cause: str, failed: bool = True) -> None:
         """The campaign has failed or is called off: demote what was promoted, leave the session, pause (design §3.4).

@@ -7,10 +7,11 @@ from failover.core.events import (
     ControlChanged,
     DemoteDemanded,
     ForceOrdered,
+    Stalled,
     StopRequested,
     TimerFired,
 )
-from failover.core.move import Move
+from failover.core.move import GOES_FIRST, Move
 from failover.core.orders import obey
 from failover.core.service_rows import react_to_health
 from failover.core.state import State, obstacle, pause_in_words
@@ -59,7 +60,7 @@ def force_ordered(move: Move, event: ForceOrdered) -> None:
     if state.holder is not None:
         move.why = f"forced failover refused: {state.holder.node} holds the lock"
     else:
-        move.set(waited=frozenset({"switchover", "owner", "head_start"}))
+        move.set(waited=frozenset(GOES_FIRST))
         move.reconsider()
 
 
@@ -167,10 +168,23 @@ def demanded_demoting(move: Move, event: DemoteDemanded) -> None:
 # --- timers -------------------------------------------------------------------------------------
 
 
-def timer_idle(move: Move, event: TimerFired) -> None:
+def _over(move: Move, event: TimerFired) -> None:
+    """What any role takes note of."""
     if event.name == "rest":
         move.set(resting=False)
-    elif event.name == "race":
+    elif event.name == "trust":
+        move.set(stalled="")
+
+
+def timer_starting(move: Move, event: TimerFired) -> None:
+    _over(move, event)
+    if event.name == "unproven":
+        _unproven(move)
+
+
+def timer_idle(move: Move, event: TimerFired) -> None:
+    _over(move, event)
+    if event.name == "race":
         move.set(waited=move.state.waited | {move.state.waiting}, waiting="")
     elif event.name == "unproven":
         _unproven(move)
@@ -186,8 +200,8 @@ def _unproven(move: Move) -> None:
 
 
 def timer_campaign(move: Move, event: TimerFired) -> None:
+    _over(move, event)
     if event.name == "rest":
-        move.set(resting=False)
         waits = move.state.retaking and not move.state.pending
         if waits and move.state.session is not None:
             move.campaign("taking the lock again after a pause")
@@ -195,8 +209,9 @@ def timer_campaign(move: Move, event: TimerFired) -> None:
 
 def timer_active(move: Move, event: TimerFired) -> None:
     """S5: back-off is forgotten only after `limits.within` as a healthy active."""
-    if event.name == "rest":
-        move.set(resting=False)
+    _over(move, event)
+    if move.state.stays:
+        react_to_health(move)  # the flap brake may be off again
     elif event.name == "settled" and move.state.health is Health.HEALTHY:
         move.set(failures=0)
         move.why = "healthy for long enough: the next pause is a short one again"
@@ -205,8 +220,13 @@ def timer_active(move: Move, event: TimerFired) -> None:
 
 
 def timer_busy(move: Move, event: TimerFired) -> None:
-    if event.name == "rest":
-        move.set(resting=False)
+    _over(move, event)
+
+
+def stalled(move: Move, event: Stalled) -> None:
+    """Who did not run for a while may do so again: for some time others go first, where there are any."""
+    move.set(stalled=event.detail)
+    move.set_timer("trust", move.state.settings.distrust_s)
 
 
 on(Role.STARTING, ControlChanged, control_noted, "orders are noted until the store answers")
@@ -239,9 +259,11 @@ on(
 )
 on(Role.DEMOTING, DemoteDemanded, demanded_demoting, "a peer demands a demote; one is under way")
 
-on(Role.STARTING, TimerFired, timer_idle, "a pause is over", (Role.STARTING, Role.DEMOTING))
+on(Role.STARTING, TimerFired, timer_starting, "a pause is over", (Role.STARTING, Role.DEMOTING))
 on(Role.OUT, TimerFired, timer_idle, "a pause is over", FROM_OUT)
 on(Role.STANDBY, TimerFired, timer_idle, "a pause is over", FROM_STANDBY)
 on(CAMPAIGN, TimerFired, timer_campaign, "a pause is over")
 on((Role.PROMOTING, Role.DEMOTING), TimerFired, timer_busy, "a pause is over")
-on(Role.ACTIVE, TimerFired, timer_active, "a pause is over")
+on(Role.ACTIVE, TimerFired, timer_active, "a pause is over", (Role.ACTIVE, Role.DEMOTING))
+
+on((*IDLE, *BUSY), Stalled, stalled, "this controller was stalled")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from failover.core.claim_rows import claim
 from failover.core.effects import HandOver, ResetHealth
 from failover.core.events import (
     Demoted,
@@ -14,15 +15,17 @@ from failover.core.events import (
     HandedOver,
     HealthChanged,
     LeaseRanOut,
+    MembersChanged,
     Promoted,
     RoleReported,
     StandingReported,
     Started,
     WriteOutcome,
 )
+from failover.core.limits import RESTARTS, count, may_restart, stays_ill
 from failover.core.move import Move, answered
 from failover.core.orders import end_switchover, obey
-from failover.core.state import health_in_words, obstacle, pause_in_words
+from failover.core.state import State, health_in_words, obstacle, pause_in_words
 from failover.core.table import BUSY, CALLED_OFF, CAMPAIGN, FROM_OUT, FROM_STANDBY, nothing, on
 from failover.core.values import Crumb, Health, Role, ServiceRole, Verdict
 
@@ -61,9 +64,9 @@ def standing_noted(move: Move, event: StandingReported) -> None:
 
 
 def standing_reported(move: Move, event: StandingReported) -> None:
-    changed = move.state.bar != event.bar
+    barred = obstacle(move.state)
     standing_noted(move, event)
-    if changed and move.state.service is ServiceRole.STANDBY and move.state.session is not None:
+    if obstacle(move.state) != barred and move.state.service is ServiceRole.STANDBY and move.state.session is not None:
         move.reconsider()
 
 
@@ -84,16 +87,44 @@ def health_changed_active(move: Move, event: HealthChanged) -> None:
 
 
 def react_to_health(move: Move) -> None:
-    """An active that is ill stops, unless a pause says that nothing moves."""
+    """An active that is ill is restarted in place or stops, unless something says that it stays as it is."""
     state = move.state
     if not state.health.bad:
+        if state.stays and state.health is Health.HEALTHY:
+            move.set(stays="")
+            move.become(Role.ACTIVE, "healthy again")
         return
     said = health_in_words(state)
     if state.paused:
         move.why = f"{pause_in_words(state)}: nothing moves, although {said}"
+    elif may_restart(state):
+        _restart(move, said)
+    elif stays_ill(state):
+        move.set(stays=stays_ill(state))
+        move.become(Role.ACTIVE, f"it stays active, although {said}: {stays_ill(state)}")
     else:
         move.rest(said)  # S5: whoever fails soon after each promote pauses ever longer
         move.demote(said)
+
+
+def _restart(move: Move, said: str) -> None:
+    """Demote first, for certain, then claim and promote anew: a restart in place skips no rule."""
+    state = move.state
+    if state.restarts < state.settings.restarts:
+        count(move, RESTARTS)
+        how = f"restarting in place ({move.state.restarts} of {state.settings.restarts} within limits.within)"
+    else:
+        move.rest(said)
+        how = "nobody else could take over, so it is restarted in place"
+    move.demote(f"{said}; {how}")
+    move.set(restarting=True)
+
+
+def members_changed_active(move: Move, event: MembersChanged) -> None:
+    """Somebody who could take over may have come, for an ill active that had stayed."""
+    move.set(members=event.members)
+    if move.state.stays:
+        react_to_health(move)
 
 
 # --- what the service says it is ----------------------------------------------------------------
@@ -150,6 +181,7 @@ def promoted(move: Move, event: Promoted) -> None:
         move.demote(cause)
         return
     move.set(service=ServiceRole.ACTIVE, reported=ServiceRole.UNKNOWN, gone=False, settled=True)
+    move.set(restarting=False, stays="")
     move.set(health=Health.UNKNOWN, health_detail="", followed=event.epoch)
     move.do(ResetHealth())
     move.set_timer("settled", move.state.settings.within_s)
@@ -160,6 +192,7 @@ def promoted(move: Move, event: Promoted) -> None:
 
 def demoted(move: Move, event: Demoted) -> None:
     """After `done` the breadcrumb is marked clean with the lock's release (S3); after anything else it stays."""
+    move.set(restarting=event.verdict is Verdict.DONE and _restarts_now(move.state))
     if event.verdict is not Verdict.DONE:
         _not_demoted(move, event)
         return
@@ -169,10 +202,19 @@ def demoted(move: Move, event: Demoted) -> None:
         move.answer_demand(Verdict.DONE, "the service was demoted")
         move.become(Role.OUT, move.state.cause)
         move.reconsider()
+    elif move.state.restarting:
+        claim(move, move.state.cause)
     elif move.state.lock is not None:
         _release(move)
     else:
         move.reconsider()
+
+
+def _restarts_now(state: State) -> bool:
+    """Demoted for a restart in place, the lock still ours, and nothing was ordered meanwhile."""
+    ordered = state.paused or state.drained or state.control.switchover is not None
+    ordered = ordered or state.stopping or state.demand is not None
+    return state.restarting and state.lock is not None and state.owns_crumb and state.connected and not ordered
 
 
 def _release(move: Move) -> None:
@@ -271,6 +313,8 @@ on(Role.PROMOTING, HealthChanged, health_noted, "promote's own answer decides, n
 on(Role.ACTIVE, HealthChanged, health_changed_active, "health changed", (Role.ACTIVE, Role.DEMOTING))
 on(Role.DEMOTING, HealthChanged, health_noted, "health is noted; the demote goes on")
 
+on(Role.ACTIVE, MembersChanged, members_changed_active, "the members changed", (Role.ACTIVE, Role.DEMOTING))
+
 on((Role.OUT, Role.STANDBY), StandingReported, standing_reported, "the service's standing was reported", FROM_STANDBY)
 on((Role.STARTING, *BUSY), StandingReported, standing_noted, "the service's standing is noted")
 
@@ -281,7 +325,7 @@ on((Role.PROMOTING, Role.DEMOTING), RoleReported, nothing, "a hook runs: its ans
 on(Role.ACTIVE, RoleReported, role_reported_active, "the service said what it is", (Role.ACTIVE, Role.DEMOTING))
 
 on(Role.PROMOTING, Promoted, promoted, "promote ended", (Role.ACTIVE, Role.DEMOTING))
-on(Role.DEMOTING, Demoted, demoted, "demote ended", FROM_OUT)
+on(Role.DEMOTING, Demoted, demoted, "demote ended", (*FROM_OUT, Role.CLAIMING))
 on(Role.DEMOTING, HandedOver, handed_over, "the lock was handed over", FROM_STANDBY)
 on(Role.OUT, Followed, followed, "follow ended", FROM_OUT)
 on(Role.STANDBY, Followed, followed, "follow ended", FROM_STANDBY)

@@ -65,10 +65,13 @@ class State:
     health: Health = Health.UNKNOWN
     health_detail: str = ""
     gone: bool = False
+    stays: str = ""  # why an ill active stays where it is
+    restarting: bool = False  # the demote under way is followed by a promote on this node
     service: ServiceRole = ServiceRole.UNKNOWN
     reported: ServiceRole = ServiceRole.UNKNOWN
     standby_reports: int = 0
     position: int | None = None
+    freshest: tuple[int, int] = (0, 0)  # the last position that an active published, behind its epoch
     bar: str = ""  # why the service's own hooks say that it must not be promoted now
     settled: bool = False  # S8 has been done since this process started
     # S8 waits for the store no longer: a demote has failed, or (`step_down`) the store has not answered for a lease.
@@ -80,6 +83,10 @@ class State:
     resting: bool = False
     waiting: str = ""  # what holds us back from the race
     waited: frozenset[str] = frozenset()
+    stalled: str = ""  # why this controller does not trust itself for a while
+    # What has happened within `limits.within`.
+    moves: int = 0
+    restarts: int = 0
     timers: Mapping[str, int] = field(default_factory=dict)
     turn: int = 0
     # Orders.
@@ -120,7 +127,9 @@ class State:
         return self.session, self.lock
 
     def health_counts(self) -> bool:
-        """A standby that is meant to be stopped cannot be healthy; nobody asks it."""
+        """A standby that is meant to be stopped cannot be healthy; nobody asks it. Nor one that is being restarted."""
+        if self.restarting:
+            return False
         return self.role is Role.ACTIVE or not self.settings.standby_stopped
 
 
@@ -149,15 +158,45 @@ def obstacle(state: State) -> str:
         return f"the control record cannot be read: {state.control.error}"
     if state.drained:
         return "this node is drained (undrain it to let it campaign)"
-    if state.health_counts() and state.health is not Health.HEALTHY:
+    if state.health_counts() and state.health is not Health.HEALTHY and not _revives(state):
         return health_in_words(state)
-    if state.bar:
-        return state.bar
+    if state.bar or _lags(state):
+        return state.bar or _lags(state)
     if state.follow_failed:
         return "the last follow failed"
     if state.resting:
         return f"pausing after {state.failures} failed attempt(s): {state.cause}"
     return ""
+
+
+def alone(state: State) -> bool:
+    """Nobody else could take over."""
+    return not any(can_take_over(state, member) for member in state.members if member.node != state.identity.node)
+
+
+def _revives(state: State) -> bool:
+    """The last active was this very controller's, nobody else could take over: promote may start a dead service."""
+    record = state.crumb.record
+    last = record is not None and record.node == state.identity.node and record.epoch == state.epoch
+    return last and alone(state) and state.health is Health.NOT_RESPONDING
+
+
+def _lags(state: State) -> str:
+    """`max_lag`: behind the last active as it was last seen, or behind anybody who is there."""
+    most = state.settings.max_lag
+    if most is None:
+        return ""
+    if state.position is None:
+        return "its position is not known, so max_lag bars it"
+    known = [member.position for member in state.members if member.position is not None]
+    lag = max([*known, state.freshest[1]]) - state.position
+    return f"its position is more than max_lag ({most}) behind the freshest one" if lag > most else ""
+
+
+def fresher(state: State) -> tuple[int, int]:
+    """`freshest`, once the present members have been looked at."""
+    shown = [(m.epoch, m.position) for m in state.members if m.role is Role.ACTIVE and m.position is not None]
+    return max([state.freshest, *shown])
 
 
 def pause_in_words(state: State) -> str:
@@ -245,6 +284,8 @@ def holding_back(state: State) -> tuple[str, float] | None:
             return ("switchover", state.settings.hold_back_s)
         if order.target is None and order.source == me.name and not best_candidate(state):
             return ("switchover", state.settings.hold_back_s)
+    if state.stalled and not alone(state):
+        return ("stalled", state.settings.head_start_s)
     record = state.crumb.record
     if record is not None and not record.clean:
         if record.node == me:

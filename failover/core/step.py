@@ -19,8 +19,9 @@ from failover.core.events import (
     TimerFired,
 )
 from failover.core.invariants import check
+from failover.core.limits import MOVES, count, has_moved, take_back
 from failover.core.move import Move
-from failover.core.state import BrokenInvariant, State, member_of
+from failover.core.state import BrokenInvariant, State, fresher, member_of
 from failover.core.table import ROWS
 
 
@@ -63,6 +64,10 @@ def step(state: State, event: Event) -> Step:
         raise BrokenInvariant(f"no row for {state.role.value} on {type(event).__name__}: {event}")
     move = Move(_taken(state, event))
     row.handler(move, event)
+    if has_moved(state, move.state):
+        count(move, MOVES)
+    if move.state.members is not state.members:
+        move.set(freshest=fresher(move.state))
     move.effects = [
         replace(effect, member=member_of(move.state)) if isinstance(effect, OpenSession) else effect
         for effect in move.effects
@@ -82,4 +87,5 @@ def _taken(state: State, event: Event) -> State:
     elif isinstance(event, TimerFired):
         left = {name: turn for name, turn in state.timers.items() if name != event.name}
         move.set(timers=left)
+        take_back(move, event.name)
     return move.state

@@ -206,5 +206,8 @@ class Settings:
     retry_longest_s: float = 60.0
     within_s: float = 600.0
     failovers: int = 5
+    restarts: int = 0
+    max_lag: int | None = None
+    distrust_s: float = 30.0
     config_hash: str = ""
     version: str = ""

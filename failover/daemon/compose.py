@@ -69,6 +69,8 @@ def settings_of(config: Config, version: str) -> Settings:
         retry_longest_s=config.limits.retry.longest,
         within_s=config.limits.within,
         failovers=config.limits.failovers,
+        restarts=config.limits.restarts,
+        max_lag=config.max_lag,
         config_hash=config_hash(config),
         version=version,
     )

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from failover.core.events import Event
-from failover.core.state import State
+from failover.core.state import State, health_in_words
 from failover.core.step import Step
 from failover.core.values import Role
 from failover.ports.controller import HistoryLine, Snapshot
@@ -98,7 +98,7 @@ def blocked(state: State) -> str:
     """What an operator must do when no attempt can succeed without one; "" if nothing."""
     cause, me = state.cause, state.identity.node.name
     if state.role is Role.ACTIVE:
-        return ""
+        return _ill(state) if state.stays else ""
     if state.control.error:
         return (
             f"{state.control.error}. Orders that cannot be read are taken for a pause, so nobody is promoted: "
@@ -123,6 +123,14 @@ def blocked(state: State) -> str:
     if state.role is Role.OUT and cause.startswith("demote answered"):
         return f"{cause}. Stop the service on this node by hand; tried again automatically"
     return ""
+
+
+def _ill(state: State) -> str:
+    me, said = state.identity.node.name, health_in_words(state)
+    return (
+        f"{me} stays active although {said}: {state.stays}. Mend the service, or make another node fit to take over; "
+        "to move it all the same: failoverctl switchover"
+    )
 
 
 def snapshot_of(

@@ -273,6 +273,10 @@ def _demanded(teller: Teller, words: Words) -> happened.Event:
     return happened.DemoteDemanded(words.option("request", "r1"), target, words.number("epoch", 0), words.next())
 
 
+def _stalled(teller: Teller, words: Words) -> happened.Event:
+    return happened.Stalled(words.next())
+
+
 def _forced(teller: Teller, words: Words) -> happened.Event:
     _used(words, "by")
     return happened.ForceOrdered(words.next())
@@ -300,4 +304,5 @@ EVENTS: dict[str, Callable[[Teller, Words], happened.Event]] = {
     "stop": _stop,
     "demanded": _demanded,
     "forced": _forced,
+    "stalled": _stalled,
 }

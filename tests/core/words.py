@@ -95,7 +95,8 @@ def settings(words: Words, given: Settings) -> Settings:
             raise WordError(f"no such setting: {word}")
         changes[name] = value
     for key in list(words.options):
-        changes[key] = kinds[key](words.option(key, ""))
+        kind = int if kinds[key] is type(None) else kinds[key]  # max_lag
+        changes[key] = kind(words.option(key, ""))
     return replace(given, **changes)  # type: ignore[arg-type]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from failover.core.events import Event, Started, StopRequested
+from failover.core.events import Event, Stalled, Started, StopRequested
 from failover.core.state import State
 from failover.core.step import Step
 from failover.core.values import Lock, ServiceRole
@@ -114,6 +114,8 @@ class Process:
         self.store.faults.pause()
 
     def thaw(self) -> None:
+        """It goes on with what has waited for it, and notices that it stood still (as `runtime.stall` does)."""
         self.gate.go_on()
+        self.gate.deliver(lambda: self.post(Stalled("it stood still")))
         if not self.gate.dead:  # it may have ended itself with the first thing that waited for it
             self.store.faults.resume()

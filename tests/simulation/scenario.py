@@ -5,7 +5,7 @@ Unknown here: what the faults do, and what must hold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from failover.core.values import Settings
@@ -67,6 +67,7 @@ def draw(seed: int) -> Scenario:
     step_down = chance.random() < 0.4
     times = _times(chance, step_down)
     count = chance.choice((2, 2, 3, 3, 3, 4, 5))
+    limits = Random(seed * 8 + 5)
     settings = Settings(
         step_down=step_down,
         standby_stopped=chance.random() < 0.3,
@@ -78,7 +79,13 @@ def draw(seed: int) -> Scenario:
         retry_first_s=chance.choice((0.5, 1.0)),
         retry_longest_s=chance.choice((2.0, 2.0, 4.0, 4.0, 6.0, 20.0)),
         within_s=chance.choice((8.0, 30.0)),
+        failovers=limits.choice((1, 2, 5)),
+        restarts=limits.choice((0, 0, 1, 3)),
+        distrust_s=limits.choice((2.0, 10.0)),
     )
+    positions = chance.random() < 0.3
+    if positions:
+        settings = replace(settings, max_lag=limits.choice((None, 0, 1)))
     return Scenario(
         seed=seed,
         names=tuple(f"db{number}" for number in range(1, count + 1)),
@@ -90,7 +97,7 @@ def draw(seed: int) -> Scenario:
         harshness_s=chance.choice((1.0, 2.0, 2.0, 4.0, 8.0)),
         misbehaviour=chance.choice((0.0, 0.05, 0.15, 0.4)),
         adoption=settings.has_role and chance.random() < 0.6,
-        positions=chance.random() < 0.3,
+        positions=positions,
         old_epoch=chance.choice((0, 0, 0, 0, 3, 1_000_000)),
         events=chance.random() < 0.7,
     )

@@ -4,7 +4,7 @@ import os
 
 from failover.core.rows import ROWS
 from tests.simulation.campaign import pinned, run_all
-from tests.simulation.mistakes import seeded
+from tests.simulation.mistakes import catch
 from tests.simulation.run import run
 
 SEEDS = 500
@@ -61,11 +61,12 @@ def test_the_result_does_not_depend_on_the_number_of_workers() -> None:
 
 
 def test_a_failing_seed_tells_its_settings_its_last_steps_and_how_to_play_it_again() -> None:
-    with seeded("the fence is skipped", invariants=False):
-        story = run(0).story.splitlines()
-    assert story[0].startswith("seed 0: S1: ")
+    outcome = catch("the fence is skipped", invariants=False)
+    assert outcome is not None
+    story = outcome.story.splitlines()
+    assert story[0].startswith(f"seed {outcome.seed}: S1: ")
     assert any(line.startswith("  settings: Settings(") for line in story)
-    assert "again: python -m tests.simulation --seed 0" in story
+    assert f"again: python -m tests.simulation --seed {outcome.seed}" in story
     steps = story[story.index(next(line for line in story if line.startswith("the last steps"))) + 1 :]
     assert 20 <= len(steps) <= 40
     assert any("FAULT" in line or "->" in line for line in steps)
