@@ -35,6 +35,11 @@ HOOKS = {
     "promote": """
         echo $$ > $HOME_DIR/promote.pid
         [ -e $HOME_DIR/promote-hangs ] && sleep 30
+        [ -e $HOME_DIR/promote-fails ] && exit 1
+        if [ -e $CLUSTER_DIR/promote-starts ] && ! redis-cli -p $PORT ping >/dev/null 2>&1; then
+            setsid redis-server $HOME_DIR/redis.conf --replicaof 127.0.0.1 1 --daemonize yes
+            for i in $(seq 100); do redis-cli -p $PORT ping >/dev/null 2>&1 && break; sleep 0.05; done
+        fi
         redis-cli -p $PORT replicaof no one
     """,
     # A service that does not answer because its process is gone is not active: that is `done`.
@@ -46,6 +51,7 @@ HOOKS = {
     """,
     # Brings a dead server back, as a replica of the active.
     "follow": """
+        echo "$FAILOVER_ACTIVE $FAILOVER_EPOCH" >> $HOME_DIR/followed
         if ! redis-cli -p $PORT ping >/dev/null 2>&1; then
             setsid redis-server $HOME_DIR/redis.conf --replicaof 127.0.0.1 1 --daemonize yes
             for i in $(seq 100); do redis-cli -p $PORT ping >/dev/null 2>&1 && break; sleep 0.05; done
@@ -58,6 +64,13 @@ HOOKS = {
             slave) echo standby ;;
             *) exit 2 ;;
         esac
+    """,
+    "position": """
+        redis-cli -p $PORT info replication | awk -F: '/^(slave|master)_repl_offset/ { print $2 + 0; exit }'
+    """,
+    "ready": """
+        [ -e $HOME_DIR/not-ready ] && { echo the backup runs; exit 1; }
+        exit 0
     """,
     # Kills controller and service of the node it is given: a power switch.
     "fence": """
@@ -139,6 +152,11 @@ class Host:
 
     def redis(self, *words: str) -> Reply:
         return ask(self.port, words)[0]
+
+    def followed(self) -> list[str]:
+        """`ACTIVE EPOCH` for each time that `follow` was run."""
+        path = self.folder / "followed"
+        return path.read_text().splitlines() if path.exists() else []
 
     def redis_role(self) -> str:
         """master, slave, or "" when it does not answer."""
@@ -222,7 +240,10 @@ class Cluster:
                 "demote": hook("demote", options.get("demote_timeout", "1s")),
                 "follow": hook("follow", "10s"),
                 "role": hook("role", "500ms", every="500ms"),
+                **({"position": hook("position", "500ms", every="500ms")} if "position" in options else {}),
+                **({"ready": hook("ready", "500ms")} if "ready" in options else {}),
             },
+            **options.get("own", {}).get(host.name, {}),
             "health": [
                 {"kind": "process", "pidfile": str(host.folder / "redis.pid"), "every": "200ms", "timeout": "200ms"},
                 {"kind": "tcp", "port": host.port, "every": "200ms", "timeout": "200ms"},
@@ -237,7 +258,10 @@ class Cluster:
             },
             "on_store_loss": options.get("on_store_loss", "hold"),
             "on_stop": options.get("on_stop", "handover"),
-            "limits": {"retry": options.get("retry", {"first": "200ms", "longest": "2s"})},
+            "limits": {
+                "retry": options.get("retry", {"first": "200ms", "longest": "2s"}),
+                **options.get("limits", {}),
+            },
             "api": {
                 "listen": host.api,
                 "allow_loopback": True,
