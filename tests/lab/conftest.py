@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 
 import pytest
@@ -43,15 +44,12 @@ def lab_zookeeper(network: Network) -> Iterator[LabZooKeeper]:
         yield server
 
 
-@pytest.fixture
-def pair(host: Host, lab_zookeeper: LabZooKeeper, zk_root: str) -> Iterator[Pair]:
-    """Nodes a (active) and b (standby) on one host."""
-    made = Pair(host, lab_zookeeper, root=zk_root)
+@pytest.fixture(scope="module")
+def pair(host: Host, lab_zookeeper: LabZooKeeper) -> Iterator[Pair]:
+    """Two nodes on one host, started."""
+    made = Pair(host, lab_zookeeper, root=f"/t-{secrets.token_hex(4)}")
     try:
         made.start()
         yield made
-    except BaseException:
-        print(made.logs())
-        raise
     finally:
         made.stop()

@@ -128,7 +128,7 @@ class Pair:
                 "levels": [["ask"], ["power"]],
             },
             "on_stop": "keep",
-            "limits": {"retry": {"first": "200ms", "longest": "2s"}},
+            "limits": {"within": "30s", "retry": {"first": "200ms", "longest": "2s"}},
             "api": {
                 "listen": node.api.removeprefix("http://"),
                 "tokens": {"file": "/etc/failoverd/tokens"},
@@ -149,6 +149,18 @@ class Pair:
         for name, role in (("a", "active"), ("b", "standby")):
             self.host.must("systemctl", "start", self[name].controller)
             self.comes(name, role)
+
+    def settled(self) -> tuple[Node, Node]:
+        """The active and the standby, once there is one of each; nobody counts as fenced yet."""
+
+        def both() -> tuple[Node, Node] | None:
+            by_role = {node.role(): node for node in self.nodes.values()}
+            return (by_role["active"], by_role["standby"]) if {"active", "standby"} <= set(by_role) else None
+
+        found = eventually(both, 30, f"one is active, one is standby\n{self.logs()}")
+        assert found is not None
+        self.host.must("rm", "-f", "/run/fenced")
+        return found
 
     def comes(self, name: str, role: str, within_s: float = 20.0) -> None:
         eventually(lambda: self[name].role() == role, within_s, f"{name} is {role}\n{self.logs()}")
