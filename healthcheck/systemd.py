@@ -23,12 +23,15 @@ OWN_SHARE = 0.8
 
 
 class SystemdProbe(AskingProbe):
-    """Watches one unit."""
+    """Watches one unit. `processes`: the pids in a control group."""
 
-    def __init__(self, bus: SystemdBus, unit: str, timing: Timing) -> None:
+    def __init__(
+        self, bus: SystemdBus, unit: str, timing: Timing, processes: Callable[[str], list[int]] = processes_in
+    ) -> None:
         super().__init__(f"systemd {unit}", timing)
         self._bus = bus
         self._unit = unit
+        self._processes = processes
         self._tell: Callable[[Finding], None] | None = None
         self._path = ""
         self._group = ""
@@ -84,7 +87,7 @@ class SystemdProbe(AskingProbe):
     def _left(self) -> str:
         """What runs on in its control group, in words: systemd does not end everything under every KillMode=."""
         try:
-            pids = processes_in(self._group) if self._group else []
+            pids = self._processes(self._group) if self._group else []
         except ControlGroupError as error:
             return f"what is left of it cannot be seen: {error}"
         return f"of its processes these run on: {', '.join(map(str, pids[:5]))}" if pids else ""

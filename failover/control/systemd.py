@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from failover.control.hooks import Hook, HookAsker
@@ -56,12 +57,19 @@ class UnitOrders:
 
 
 class SystemdControl:
-    """Implements `ServiceControl`."""
+    """Implements `ServiceControl`. `processes`: the pids in a control group."""
 
-    def __init__(self, bus: SystemdBus, orders: UnitOrders, hooks: HookAsker) -> None:
+    def __init__(
+        self,
+        bus: SystemdBus,
+        orders: UnitOrders,
+        hooks: HookAsker,
+        processes: Callable[[str], list[int]] = processes_in,
+    ) -> None:
         self._bus = bus
         self._orders = orders
         self._hooks = hooks
+        self._processes = processes
 
     async def promote(self, ask: Promote) -> Result:  # noqa: ARG002 - a unit is told nothing
         """Run the job; DONE if the unit then is up. One that is up already stays as it is."""
@@ -105,7 +113,7 @@ class SystemdControl:
             group = await self._group(_now() + ABANDON_S)
         except (BusLostError, RefusedError):
             return ServiceRole.UNKNOWN
-        return ServiceRole.UNKNOWN if _not_down(state) or _left_in(group) else ServiceRole.STANDBY
+        return ServiceRole.UNKNOWN if _not_down(state) or self._left_in(group) else ServiceRole.STANDBY
 
     async def standing(self) -> Standing:
         """By the hooks; a unit that cannot be started bars, too."""
@@ -179,7 +187,7 @@ class SystemdControl:
         state = await self._bus.state(self._orders.unit, max(0.0, until - _now()))
         why = _not_down(state)
         if not why:
-            left = _left_in(group)
+            left = self._left_in(group)
             if left:
                 return Result(Verdict.UNKNOWN, f"{done}: done, but {left}")
             return Result(Verdict.DONE, f"{done}: done, and nothing of {self._orders.unit} runs")
@@ -196,6 +204,17 @@ class SystemdControl:
         root = await self._bus.read(ROOT_OBJECT, "Manager", "ControlGroup", max(0.0, until - _now()))
         slice_name = await self._bus.read(path, "Service", "Slice", max(0.0, until - _now()))
         return group_of(self._orders.unit, str(slice_name) or "system.slice", str(root))
+
+    def _left_in(self, group: str) -> str:
+        """What runs on in that control group, in words, or ""."""
+        try:
+            pids = self._processes(group)
+        except ControlGroupError as error:
+            return f"what is left of it cannot be seen: {error}"
+        if not pids:
+            return ""
+        shown = ", ".join(map(str, pids[:5]))
+        return f"{len(pids)} of its processes run on ({shown}): its KillMode= leaves them, or they cannot be ended"
 
 
 def _now() -> float:
@@ -217,15 +236,3 @@ def _not_down(state: UnitState) -> str:
     if not state.down:
         return f"{state.name} is {state.words}"
     return f"a job waits to {state.job} {state.name}" if state.job not in ("", "stop") else ""
-
-
-def _left_in(group: str) -> str:
-    """What runs on in that control group, in words, or ""."""
-    try:
-        pids = processes_in(group)
-    except ControlGroupError as error:
-        return f"what is left of it cannot be seen: {error}"
-    if not pids:
-        return ""
-    shown = ", ".join(map(str, pids[:5]))
-    return f"{len(pids)} of its processes run on ({shown}): its KillMode= leaves them, or they cannot be ended"

@@ -30,13 +30,13 @@ class NotAskedError(Exception):
     """systemd cannot be asked on this host; the text says why."""
 
 
-def unit_findings(draft: Draft) -> Iterator[Finding]:
+def unit_findings(draft: Draft, systemctl: str = "systemctl") -> Iterator[Finding]:
     """Find units that would start by themselves. What cannot be seen from this host is a warning at most."""
     named = _named(draft)
     if not named:
         return
     try:
-        found = _ask(list(named))
+        found = _ask(list(named), systemctl)
     except NotAskedError as error:
         message = f"its unit cannot be looked at here: {error}"
         hint = "run this on the host itself: no unit may start the service by itself (S3)"
@@ -101,9 +101,9 @@ def _asks_first(conditions: str) -> bool:
     return any(f" {_WORD} " in f"{line} " and "ignore_errors=no" in line for line in conditions.splitlines())
 
 
-def _ask(units: Sequence[str]) -> dict[str, Properties]:
+def _ask(units: Sequence[str], systemctl: str) -> dict[str, Properties]:
     """What systemd says of each unit. Raises NotAskedError."""
-    words = ["systemctl", "show", "--no-pager", f"--property={','.join(_NAMES)}", "--", *units]
+    words = [systemctl, "show", "--no-pager", f"--property={','.join(_NAMES)}", "--", *units]
     try:
         done = subprocess.run(
             words, capture_output=True, timeout=DEADLINE_S, check=False, stdin=subprocess.DEVNULL, encoding="utf-8",
