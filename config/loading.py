@@ -4,6 +4,7 @@ Raises `ConfigError` and nothing else for bad input. Starts, writes and asks not
 """
 
 import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -14,6 +15,9 @@ from config.explain import findings_of
 from config.files import read_text
 from config.models import Config
 from config.problems import ConfigError, Finding, KeyPath, Problem, in_file_order
+
+Check = Callable[[draft.Draft], Iterable[Finding]]
+"""A check of the caller's own, of what lies outside the file; it gets as much of the file as can be judged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +40,26 @@ def load(path: str | os.PathLike[str], read_secrets: bool = True) -> Config:
     return examined.config
 
 
-def examine(path: str | os.PathLike[str], read_secrets: bool = True) -> Examined:
-    """Find everything that is wrong or unwise in a file. Never raises for bad input."""
+def examine(path: str | os.PathLike[str], read_secrets: bool = True, *others: Check) -> Examined:
+    """Find everything that is wrong or unwise in a file. Never raises for bad input.
+
+    `others` are asked too: what they find is given its place in the file like everything else.
+    """
     file = os.fsdecode(path)
     text = read_text(file)
     if isinstance(text, Problem):
         return Examined(None, (text,))
-    return examine_text(text, file, read_secrets)
+    return examine_text(text, file, read_secrets, *others)
 
 
-def examine_text(text: str, file: str, read_secrets: bool = True) -> Examined:
+def examine_text(text: str, file: str, read_secrets: bool = True, *others: Check) -> Examined:
     """Do as `examine` for a text that was read already; `file` is only for the messages."""
     try:
         document = parse(text)
     except SyntaxProblemError as error:
         line, column = error.position
         return Examined(None, (Problem(file, line, column, "", str(error), error.hint),))
-    config, findings = _judge(document, {"read_secrets": read_secrets})
+    config, findings = _judge(document, {"read_secrets": read_secrets}, others)
     problems = in_file_order(document.positions.problem(file, finding) for finding in findings)
     if config is None or any(problem.severity == "error" for problem in problems):
         return Examined(None, problems)
@@ -60,15 +67,19 @@ def examine_text(text: str, file: str, read_secrets: bool = True) -> Examined:
     return Examined(config, problems)
 
 
-def _judge(document: Document, context: object) -> tuple[Config | None, list[Finding]]:
+def _judge(document: Document, context: object, others: Iterable[Check]) -> tuple[Config | None, list[Finding]]:
     findings = list(document.findings)
     try:
         config = Config.model_validate(document.data, context=context)
     except ValidationError as error:
         findings += _new(findings_of(error, document.data), findings)
         rest = draft.of_rest(document.data, findings, context)
-        return None, findings + checks.findings_of(rest)
-    return config, findings + checks.findings_of(draft.of_config(config))
+        return None, findings + _checked(rest, others)
+    return config, findings + _checked(draft.of_config(config), others)
+
+
+def _checked(part: draft.Draft, others: Iterable[Check]) -> list[Finding]:
+    return [*checks.findings_of(part), *(finding for check in others for finding in check(part))]
 
 
 def _new(found: list[Finding], known: list[Finding]) -> list[Finding]:

@@ -7,8 +7,7 @@ from config.problems import KeyPath
 
 LATER_KINDS: dict[str, frozenset[str]] = {
     "store": frozenset({"etcd"}),
-    "control": frozenset({"systemd", "hadoop"}),
-    "health": frozenset({"systemd"}),
+    "control": frozenset({"hadoop"}),
     "fencing": frozenset({"ssh", "agent", "redfish", "watchdog_wait", "manual", "epoch"}),
 }
 

@@ -15,15 +15,18 @@ from config.models.health import (
     HttpProbeSettings,
     ProbeSettings,
     ProcessProbeSettings,
+    SystemdProbeSettings,
     TcpProbeSettings,
 )
 from failover.ports.service import Probe
 from failover.support.launcher import Launcher
+from failover.support.systemd_bus import SystemdBus
 from healthcheck.command import CommandProbe
 from healthcheck.http import HttpProbe
 from healthcheck.monitor import Monitor
 from healthcheck.process import ProcessProbe
 from healthcheck.search import PidfileSearch, Search, by_command_line, by_port, by_program
+from healthcheck.systemd import SystemdProbe
 from healthcheck.tcp import TcpProbe
 from healthcheck.timing import Timing
 
@@ -32,11 +35,12 @@ __all__ = ["PROBES", "Monitor", "ProbeContext", "Timing"]
 
 @dataclass(frozen=True, slots=True)
 class ProbeContext:
-    """What a probe may need besides its settings."""
+    """What a probe may need besides its settings. `systemd`: gives the bus, where a unit is watched."""
 
     launcher: Launcher
     service: str
     node: str
+    systemd: Callable[[], SystemdBus] = SystemdBus
 
 
 def _timing(settings: ProbeSettings) -> Timing:
@@ -59,6 +63,10 @@ def _process(settings: ProcessProbeSettings, _context: ProbeContext) -> Probe:
     return ProcessProbe(_search(settings), _timing(settings))
 
 
+def _systemd(settings: SystemdProbeSettings, context: ProbeContext) -> Probe:
+    return SystemdProbe(context.systemd(), settings.unit, _timing(settings))
+
+
 def _search(settings: ProcessProbeSettings) -> Search:
     if settings.pidfile is not None:
         return PidfileSearch(Path(settings.pidfile))
@@ -76,4 +84,5 @@ PROBES: dict[str, Callable[[Any, ProbeContext], Probe]] = {
     "http": _http,
     "command": _command,
     "process": _process,
+    "systemd": _systemd,
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from config.commands import missing_program
 from config.draft import Draft
+from config.models.control import Hook, PolledHook
 from config.models.fencing import CommandMethodSettings
 from config.models.health import CommandProbeSettings
 from config.problems import Finding, KeyPath
@@ -21,7 +22,7 @@ def hook_findings(draft: Draft) -> Iterator[Finding]:
         if reason:
             hint = "the hook's answer would be unknown"
             yield Finding((*path, "run"), reason, hint, severity="warning")
-    if draft.control is not None and draft.control.role is None:
+    if draft.control is not None and not draft.control.tells_role:
         hint = "add role: {run: …}, which prints active or standby"
         running = draft.control.standby == "running"
         message = "no role hook: a restarted controller cannot keep an active service"
@@ -34,7 +35,7 @@ def hook_findings(draft: Draft) -> Iterator[Finding]:
 def _commands(draft: Draft) -> Iterator[tuple[KeyPath, tuple[str, ...]]]:
     for name in HOOKS if draft.control is not None else ():
         hook = getattr(draft.control, name)
-        if hook is not None:
+        if isinstance(hook, Hook | PolledHook):  # a unit has no program of ours
             yield ("control", name), hook.run
     for index, probe in draft.health:
         if isinstance(probe, CommandProbeSettings):

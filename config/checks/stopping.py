@@ -20,5 +20,5 @@ def stop_findings(draft: Draft) -> Iterator[Finding]:
         yield Finding(
             KEY, "keep needs a store whose sessions outlive the controller, and local has none", "use handover"
         )
-    if draft.control is not None and draft.control.role is None:
+    if draft.control is not None and not draft.control.tells_role:
         yield Finding(KEY, "keep needs control.role: without it the next controller demotes what it finds", "")

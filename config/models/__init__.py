@@ -8,11 +8,14 @@ from config.models.control import (
     CONTROL_KINDS,
     CommandControlSettings,
     ControlSettings,
+    DemoteOrder,
     FollowHook,
     Hook,
     PolledHook,
     PositionHook,
     PromoteHook,
+    PromoteOrder,
+    SystemdControlSettings,
 )
 from config.models.fencing import (
     FENCER_KINDS,
@@ -28,6 +31,7 @@ from config.models.health import (
     HttpProbeSettings,
     ProbeSettings,
     ProcessProbeSettings,
+    SystemdProbeSettings,
     TcpProbeSettings,
 )
 from config.models.limits import LimitSettings, RetrySettings
@@ -54,6 +58,7 @@ __all__ = [
     "Config",
     "ControlSettings",
     "ControllerMethodSettings",
+    "DemoteOrder",
     "Facts",
     "FencingSettings",
     "FollowHook",
@@ -68,9 +73,12 @@ __all__ = [
     "ProbeSettings",
     "ProcessProbeSettings",
     "PromoteHook",
+    "PromoteOrder",
     "RetrySettings",
     "Section",
     "StoreSettings",
+    "SystemdControlSettings",
+    "SystemdProbeSettings",
     "TcpProbeSettings",
     "ZooKeeperSettings",
 ]

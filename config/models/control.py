@@ -3,7 +3,8 @@
 Knows the hooks' settings only; running them is the control's own matter.
 """
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,9 +12,13 @@ from config.commands import Command
 from config.durations import Duration
 from config.models.intervals import at_most, refuse_too_slow
 from config.models.section import Section
+from config.models.units import UnitName
+from config.refusals import refusal
 
 RUN = "A path, a shell line or an argument list."
 DEADLINE = "When the hook is ended; its answer is then `unknown`."
+JOB_DEADLINE = "When systemd's job is waited for no longer; the answer is then `unknown`."
+UNIT_ROLE_EVERY_S = 5.0
 
 
 class Hook(Section):
@@ -57,6 +62,17 @@ class PositionHook(PolledHook):
     every: Duration = Field(default=2.0, description="From one start to the next.")
 
 
+FollowKey = Annotated[FollowHook | None, Field(description="Tells a standby who the active is now.")]
+RoleKey = Annotated[
+    PolledHook | None,
+    Field(description="Prints `active` or `standby`: what the service itself says. Recommended."),
+]
+ReadyKey = Annotated[Hook | None, Field(description="Exit 0: this standby may be promoted now.")]
+PositionKey = Annotated[
+    PositionHook | None, Field(description="Prints a number, higher is fresher: the freshest goes first.")
+]
+
+
 class CommandControlSettings(Section):
     """`kind: command`: hooks of the operator's own."""
 
@@ -67,16 +83,115 @@ class CommandControlSettings(Section):
     )
     promote: PromoteHook = Field(description="Makes the service active. Must be repeatable.")
     demote: Hook = Field(description="Makes sure that the service is not active.")
-    follow: FollowHook | None = Field(default=None, description="Tells a standby who the active is now.")
-    role: PolledHook | None = Field(
-        default=None,
-        description="Prints `active` or `standby`: what the service itself says. Recommended.",
-    )
-    ready: Hook | None = Field(default=None, description="Exit 0: this standby may be promoted now.")
-    position: PositionHook | None = Field(
-        default=None, description="Prints a number, higher is fresher: the freshest goes first."
-    )
+    follow: FollowKey = None
+    role: RoleKey = None
+    ready: ReadyKey = None
+    position: PositionKey = None
+
+    @property
+    def tells_role(self) -> bool:
+        """Whether anything can say what the service is."""
+        return self.role is not None
+
+    @property
+    def role_every_s(self) -> float | None:
+        """Seconds between the questions what it is; None where nothing can tell."""
+        return self.role.every if self.role else None
 
 
-ControlSettings = CommandControlSettings
-CONTROL_KINDS = ("command",)
+class UnitOrder(Section):
+    """What systemd is asked to do: at most one of the verbs, each with a unit."""
+
+    timeout: Duration = Field(default=10.0, description=JOB_DEADLINE)
+
+    @model_validator(mode="after")
+    def _is_one_order(self) -> "UnitOrder":
+        written = [verb for verb, _ in self.orders()]
+        if len(written) > 1:
+            raise refusal("say one thing only", f"found {' and '.join(written)}")
+        return self
+
+    def orders(self) -> Iterator[tuple[str, str]]:
+        """The verbs that are written, with their units."""
+        for verb in ("start", "stop", "restart", "reload"):
+            unit = getattr(self, verb, None)
+            if unit is not None:
+                yield verb, unit
+
+
+class PromoteOrder(UnitOrder):
+    """Makes the service active; must be repeatable. Default: `start` of the service's own unit."""
+
+    start: UnitName | None = Field(default=None, description="Start this unit; one that is up stays as it is.")
+    restart: UnitName | None = Field(default=None, description="Restart this unit.")
+    reload: UnitName | None = Field(default=None, description="Reload this unit (its `ExecReload=` promotes).")
+    timeout: Duration = Field(default=60.0, description=JOB_DEADLINE)
+
+
+class DemoteOrder(UnitOrder):
+    """Makes sure that the service is not active. Default: `stop` of the service's own unit."""
+
+    stop: UnitName | None = Field(default=None, description="Stop this unit.")
+    start: UnitName | None = Field(default=None, description="With `standby: running`: start this unit.")
+    restart: UnitName | None = Field(default=None, description="With `standby: running`: restart this unit.")
+    reload: UnitName | None = Field(default=None, description="With `standby: running`: reload this unit.")
+
+
+class SystemdControlSettings(Section):
+    """`kind: systemd`: a unit is started and stopped, by jobs whose result counts."""
+
+    kind: Literal["systemd"] = Field(description="The service is a systemd unit.")
+    unit: UnitName = Field(description="The service's own unit: `orders-db.service`.")
+    standby: Literal["running", "stopped"] = Field(
+        default="stopped",
+        description="Whether a standby's unit is up. If `stopped`, its state is its role, and its probes do not count; "
+        "if `running`, `role` is needed.",
+    )
+    promote: PromoteOrder = Field(
+        default_factory=PromoteOrder, description="What makes the service active. Must be repeatable."
+    )
+    demote: DemoteOrder = Field(
+        default_factory=DemoteOrder,
+        description="What makes sure that the service is not active. `done` only if nothing of the unit runs "
+        "any more, or `role` says standby.",
+    )
+    follow: FollowKey = None
+    role: RoleKey = None
+    ready: ReadyKey = None
+    position: PositionKey = None
+
+    @model_validator(mode="after")
+    def _stops_what_must_be_stopped(self) -> "SystemdControlSettings":
+        verb = self.demote_order[0]
+        if self.standby == "stopped" and verb != "stop":
+            raise refusal(
+                f"demote would {verb} a unit, but a standby is stopped (standby: stopped)",
+                "write stop, or standby: running with a role hook",
+            )
+        return self
+
+    @property
+    def promote_order(self) -> tuple[str, str]:
+        """Verb and unit."""
+        return next(self.promote.orders(), ("start", self.unit))
+
+    @property
+    def demote_order(self) -> tuple[str, str]:
+        """Verb and unit."""
+        return next(self.demote.orders(), ("stop", self.unit))
+
+    @property
+    def tells_role(self) -> bool:
+        """A unit that runs on the active only is a role in itself."""
+        return self.role is not None or self.standby == "stopped"
+
+    @property
+    def role_every_s(self) -> float | None:
+        """Seconds between the questions what it is; None where nothing can tell."""
+        if self.role is not None:
+            return self.role.every
+        return UNIT_ROLE_EVERY_S if self.standby == "stopped" else None
+
+
+ControlSettings = Annotated[CommandControlSettings | SystemdControlSettings, Field(discriminator="kind")]
+CONTROL_KINDS = ("command", "systemd")

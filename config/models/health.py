@@ -20,6 +20,7 @@ from config.durations import Duration
 from config.models.control import RUN
 from config.models.intervals import at_most, refuse_too_slow
 from config.models.section import AbsolutePath, Count, Port, Section, Text
+from config.models.units import UnitName
 from config.refusals import refusal
 
 SOURCES = ("pidfile", "exe", "cmdline", "port")
@@ -129,8 +130,15 @@ class ProcessProbeSettings(ProbeSettings):
         return self
 
 
+class SystemdProbeSettings(ProbeSettings):
+    """`kind: systemd`: a unit is active; its end is heard of at once, over D-Bus."""
+
+    kind: Literal["systemd"] = Field(description="Healthy while the unit is active.")
+    unit: UnitName = Field(description="The unit: `orders-db.service`.")
+
+
 HealthSettings = Annotated[
-    TcpProbeSettings | HttpProbeSettings | CommandProbeSettings | ProcessProbeSettings,
+    TcpProbeSettings | HttpProbeSettings | CommandProbeSettings | ProcessProbeSettings | SystemdProbeSettings,
     Field(discriminator="kind"),
 ]
-PROBE_KINDS = ("tcp", "http", "command", "process")
+PROBE_KINDS = ("tcp", "http", "command", "process", "systemd")

@@ -20,9 +20,10 @@ def check_config(
 ) -> None:
     """Everything that is wrong with a configuration file, at once."""
     from config.loading import examine
+    from failover.daemon.unit_rules import unit_findings
 
     path = config_file(file)
-    examined = examine(path, secrets)
+    examined = examine(path, secrets, unit_findings)
     if json:
         problems = [asdict(problem) for problem in examined.problems]
         printing.as_json({"file": str(path), "ok": examined.config is not None, "problems": problems})

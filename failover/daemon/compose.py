@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from config import Config, config_hash, lease_timing
 from failover.api.access import Tokens
@@ -30,6 +30,7 @@ from failover.runtime.lease import LeaseTerms
 from failover.stores import STORES
 from failover.support.hook_records import end_recorded_hooks
 from failover.support.launcher import Launcher
+from failover.support.systemd_bus import SystemdBus
 from fencing import FENCERS, FenceContext
 from fencing.chain import Chain
 from fencing.peer import PeerAuth
@@ -60,7 +61,7 @@ def settings_of(config: Config, version: str) -> Settings:
         step_down=config.on_store_loss == "step_down",
         standby_stopped=config.control.standby == "stopped",
         has_follow=config.control.follow is not None,
-        has_role=config.control.role is not None,
+        has_role=config.control.tells_role,
         candidate=config.candidate,
         priority=config.priority,
         head_start_s=config.limits.head_start,
@@ -110,7 +111,8 @@ def standing_every_s(config: Config) -> float | None:
     """Seconds between the questions to `position` and `ready`; None where neither is configured."""
     if config.control.position is not None:
         return config.control.position.every
-    return READY_EVERY_S if config.control.ready is not None else None
+    asks = config.control.ready is not None or config.control.kind == "systemd"  # can its unit be started at all?
+    return READY_EVERY_S if asks else None
 
 
 def make_chain(config: Config, own: Node, launcher: Launcher, peer: PeerAuth | None) -> Chain:
@@ -122,9 +124,9 @@ def make_chain(config: Config, own: Node, launcher: Launcher, peer: PeerAuth | N
     return Chain(methods, config.fencing.levels, config.fencing.timeout, own)
 
 
-def make_probes(config: Config, launcher: Launcher) -> list[Probe]:
+def make_probes(config: Config, launcher: Launcher, systemd: Callable[[], SystemdBus] = SystemdBus) -> list[Probe]:
     """The probes in the order of the file."""
-    context = ProbeContext(launcher, config.service, config.node)
+    context = ProbeContext(launcher, config.service, config.node, systemd)
     return [PROBES[settings.kind](settings, context) for settings in config.health]
 
 
@@ -160,9 +162,10 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
     launcher = await Launcher.start(folder.path)
     peer = PeerAuth(config.api.peer_secret.reveal().encode()) if config.api.peer_secret else None
     addresses = {name: facts["address"] for name, facts in config.nodes.items() if "address" in facts}
-    look_once = partial(look, make_probes(config, launcher))
+    systemd = cache(SystemdBus)  # one connection for all, and none where no unit is named
+    look_once = partial(look, make_probes(config, launcher, systemd))
     control = CONTROLS[config.control.kind](
-        config.control, ControlContext(launcher, config.service, config.node, addresses, look_once)
+        config.control, ControlContext(launcher, config.service, config.node, addresses, look_once, systemd)
     )
     store = make_store(config)
     loop = asyncio.get_running_loop()
@@ -183,13 +186,13 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
         store,
         control,
         service=config.service,
-        role_every_s=config.control.role.every if config.control.role else None,
+        role_every_s=config.control.role_every_s,
         standing_every_s=standing_every_s(config),
         demand_limit_s=config.control.demote.timeout + DEMAND_SLACK_S,
         keep_floor=folder.keep_floor,
         stop=stop,
         adoption=make_adoption(config, folder, identity, store, edge, hooks.alive),
     )
-    controller.monitor = Monitor(make_probes(config, launcher), controller.tell_health)
+    controller.monitor = Monitor(make_probes(config, launcher, systemd), controller.tell_health)
     app = create_app(controller, _tokens(config), peer, STALE_AFTER_S)
     return Parts(controller, launcher, store, ApiServer(app, config.api.listen, folder.socket))

@@ -19,6 +19,7 @@ from failover.daemon.exit_codes import ExitCode
 from failover.daemon.fail_stop import FailStop
 from failover.daemon.identity import IdentityError
 from failover.daemon.state_folder import StateFolder, StateFolderError
+from failover.daemon.unit_rules import names_units, warn_of_units
 from failover.runtime.watchdog import LoopWatchdog
 from failover.support.launcher import LauncherError
 
@@ -73,6 +74,8 @@ async def _main(config: Config, folder: StateFolder, version: str) -> int:
         log.info("failoverd %s for %s on %s, pid %d", version, config.service, config.node, os.getpid())
         await parts.controller.start()
         watchdog.start()
+        if names_units(config):
+            await asyncio.to_thread(warn_of_units, config)
         gc.collect()
         gc.freeze()  # what is there now stays: no later collection looks at it again, least of all in a failover
         await ending.reached.wait()

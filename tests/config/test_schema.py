@@ -18,6 +18,7 @@ from config.models import (
     CommandProbeSettings,
     Config,
     ControllerMethodSettings,
+    DemoteOrder,
     FencingSettings,
     FollowHook,
     Hook,
@@ -28,8 +29,11 @@ from config.models import (
     PositionHook,
     ProcessProbeSettings,
     PromoteHook,
+    PromoteOrder,
     RetrySettings,
     Section,
+    SystemdControlSettings,
+    SystemdProbeSettings,
     TcpProbeSettings,
     ZooKeeperSettings,
 )
@@ -40,7 +44,8 @@ SECTIONS: list[type[Section]] = [
     ApiSettings, AuthSettings, CommandControlSettings, CommandMethodSettings, CommandProbeSettings,
     Config, ControllerMethodSettings, FencingSettings, FollowHook, Hook, HttpProbeSettings,
     LimitSettings, LocalSettings, PolledHook, PositionHook, ProcessProbeSettings, PromoteHook,
-    RetrySettings, TcpProbeSettings, ZooKeeperSettings,
+    RetrySettings, TcpProbeSettings, ZooKeeperSettings, DemoteOrder, PromoteOrder,
+    SystemdControlSettings, SystemdProbeSettings,
 ]  # fmt: skip
 
 
@@ -92,10 +97,11 @@ def _kinds(*classes: type[Section]) -> set[str]:
 
 def test_the_lists_of_kinds_are_those_of_the_models() -> None:
     assert set(STORE_KINDS) == _kinds(ZooKeeperSettings, LocalSettings)
-    assert set(CONTROL_KINDS) == _kinds(CommandControlSettings)
+    assert set(CONTROL_KINDS) == _kinds(CommandControlSettings, SystemdControlSettings)
     assert set(FENCER_KINDS) == _kinds(CommandMethodSettings, ControllerMethodSettings)
-    probes = _kinds(TcpProbeSettings, HttpProbeSettings, CommandProbeSettings, ProcessProbeSettings)
-    assert set(PROBE_KINDS) == probes
+    assert set(PROBE_KINDS) == _kinds(
+        TcpProbeSettings, HttpProbeSettings, CommandProbeSettings, ProcessProbeSettings, SystemdProbeSettings
+    )
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)

@@ -14,10 +14,10 @@ _CLOSE = struct.Struct(">iii")
 _CLOSE_SESSION = -11
 
 
-def ask(port: int, word: str) -> str:
+def ask(port: int, word: str, host: str = LOOPBACK) -> str:
     """The answer to a four-letter word, or '' when the server does not answer within a second."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=_ANSWER_S) as connection:
+        with socket.create_connection((host, port), timeout=_ANSWER_S) as connection:
             connection.sendall(word.encode("ascii"))
             return _read_to_end(connection).decode("utf-8", errors="replace")
     except OSError:

@@ -1,0 +1,83 @@
+"""A network of its own: a switch in a namespace without a name, one port for the tests, one for each host.
+
+Nothing of it has a name that outlives its processes but the tests' end of one cable, and that goes with the switch.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.servers.guardian import guardian
+from tests.servers.wait import eventually
+
+_RANGE = ipaddress.ip_network("10.64.0.0/10")
+TESTS_END = 254
+
+
+class Network:
+    """A /24. Host N has address N; the tests themselves have 254."""
+
+    def __init__(self) -> None:
+        self.cable = f"lab{secrets.token_hex(4)}"
+        self.subnet = _unused_subnet()
+        guardian()
+        self._switch = subprocess.Popen(["unshare", "--net", "sleep", "infinity"], stdin=subprocess.DEVNULL)
+
+    def __enter__(self) -> Self:
+        eventually(lambda: namespace_of(self._switch.pid) != namespace_of("self"), 5, "the switch has its namespace")
+        switch = ("nsenter", "-t", str(self._switch.pid), "-n")
+        run(*switch, "ip", "link", "add", "br0", "type", "bridge", "stp_state", "0", "forward_delay", "0")
+        run(*switch, "ip", "link", "set", "br0", "up")
+        run("ip", "link", "add", self.cable, "type", "veth", "peer", "name", "tests", "netns", str(self._switch.pid))
+        run(*switch, "ip", "link", "set", "tests", "master", "br0", "up")
+        run("ip", "addr", "add", f"{self.address(TESTS_END)}/24", "dev", self.cable)
+        run("ip", "link", "set", self.cable, "up")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        subprocess.run(["ip", "link", "del", self.cable], capture_output=True, timeout=10, check=False)
+        self._switch.kill()
+        self._switch.wait()
+
+    def address(self, number: int) -> str:
+        """The address of host `number`."""
+        return str(self.subnet[number])
+
+    def plug_in(self, number: int, pid: int) -> None:
+        """Give the network namespace of process `pid` an eth0 with the address of host `number`."""
+        switch = ("nsenter", "-t", str(self._switch.pid), "-n")
+        host = ("nsenter", "-t", str(pid), "-n")
+        run(*switch, "ip", "link", "add", f"p{number}", "type", "veth", "peer", "name", "eth0", "netns", str(pid))
+        run(*switch, "ip", "link", "set", f"p{number}", "master", "br0", "up")
+        run(*host, "ip", "link", "set", "lo", "up")
+        run(*host, "ip", "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
+        run(*host, "ip", "link", "set", "eth0", "up")
+
+
+def run(*words: str) -> str:
+    """A command that must succeed; AssertionError with its own words otherwise."""
+    done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode == 0, f"{' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}"
+    return done.stdout
+
+
+def namespace_of(pid: int | str) -> str:
+    """The network namespace of a process."""
+    return str(Path(f"/proc/{pid}/ns/net").readlink())
+
+
+def _unused_subnet() -> ipaddress.IPv4Network:
+    used = subprocess.run(["ip", "-4", "-o", "addr"], capture_output=True, text=True, timeout=10, check=True).stdout
+    for _ in range(100):
+        subnet = ipaddress.ip_network((int(_RANGE[0]) + secrets.randbelow(2**14) * 256, 24))
+        assert isinstance(subnet, ipaddress.IPv4Network)
+        if f" {subnet[0]}"[:-1] not in used:
+            return subnet
+    raise RuntimeError("no unused network was found")

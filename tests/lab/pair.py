@@ -1,0 +1,180 @@
+"""Two nodes of a service on one lab host, set up as an operator would: units, YAML, a ZooKeeper outside.
+
+Each node has a Redis that is a unit of its own, started on the active only, and a controller that is the unit
+`failoverd@NODE`. What must hold is said by the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.lab.host import CHECKOUT, Host
+from tests.lab.network import TESTS_END, Network
+from tests.servers.wait import eventually
+from tests.servers.zookeeper import ZooKeeper
+from tests.servers.zookeeper_wire import ask as ask_zookeeper
+
+SERVICE = "cache"
+BIN = Path(sys.executable).parent
+_SECRETS = {"tokens": "tests admin t0ken-of-the-tests\n", "peer.secret": "the peers' shared secret\n"}
+_FENCE = """#!/bin/sh
+echo "fenced $1" >> /run/fenced
+systemctl kill --kill-whom=all --signal=KILL failoverd@$1.service cache-$1.service
+"""
+
+
+class LabZooKeeper(ZooKeeper):
+    """A ZooKeeper that the lab's hosts can reach."""
+
+    def __init__(self, network: Network) -> None:
+        self.address = network.address(TESTS_END)
+        super().__init__(settings={"clientPortAddress": self.address})
+
+    @property
+    def hosts(self) -> str:
+        """What a client connects to."""
+        return f"{self.address}:{self.port}"
+
+    def ask(self, word: str) -> str:
+        return ask_zookeeper(self.port, word, self.address)
+
+
+def unit_of(node: str, **lines: str) -> str:
+    """The unit of a node's Redis."""
+    port = {"a": 6391, "b": 6392}[node]
+    more = "".join(f"{name}={value}\n" for name, value in lines.items())
+    return (
+        f"[Service]\nExecStart=/usr/bin/redis-server --port {port} --bind 127.0.0.1 --save '' --dir /tmp\n{more}"
+        "[Install]\nWantedBy=multi-user.target\n"
+    )
+
+
+class Node:
+    """One node: its name, its units, its API."""
+
+    def __init__(self, host: Host, name: str, port: int) -> None:
+        self.host = host
+        self.name = name
+        self.unit = f"cache-{name}.service"
+        self.controller = f"failoverd@{name}.service"
+        self.api = f"http://{host.address}:{port}"
+
+    def status(self) -> dict[str, Any]:
+        try:
+            answer = httpx.get(f"{self.api}/v1/status", timeout=2.0)
+        except httpx.TransportError:
+            return {}
+        told: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
+        return told
+
+    def role(self) -> str:
+        return str(self.status().get("role", ""))
+
+    def main_pid(self, unit: str) -> int:
+        return int(self.host.show(unit, "MainPID")[0])
+
+    def log(self) -> str:
+        return self.host.journal(self.controller)
+
+
+class Pair:
+    """Nodes a and b, set up and started; a is active."""
+
+    def __init__(self, host: Host, zookeeper: ZooKeeper, **options: Any) -> None:
+        self.host = host
+        self.nodes = {name: Node(host, name, 8300 + number) for number, name in enumerate("ab")}
+        shipped = (CHECKOUT / "systemd" / "failoverd@.service").read_text("utf-8")
+        host.write("/etc/systemd/system/failoverd@.service", shipped)
+        started = f"[Service]\nExecStart=\nExecStart={BIN}/failoverd --verbose /etc/failoverd/%i.yaml\n"
+        host.write("/etc/systemd/system/failoverd@.service.d/lab.conf", started)
+        host.write("/etc/failoverd/fence", _FENCE, 0o755)
+        for name, text in _SECRETS.items():
+            host.write(f"/etc/failoverd/{name}", text, 0o600)
+        for node in self.nodes.values():
+            host.write(f"/etc/systemd/system/{node.unit}", unit_of(node.name))
+            host.write(f"/etc/failoverd/{node.name}.yaml", json.dumps(self._config(node, zookeeper, options)))
+        host.must("systemctl", "daemon-reload")
+
+    def _config(self, node: Node, zookeeper: ZooKeeper, options: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "service": SERVICE,
+            "node": node.name,
+            "state_dir": f"/run/failoverd/{node.name}",
+            "store": {
+                "kind": "zookeeper",
+                "hosts": [zookeeper.hosts],
+                "root": options["root"],
+                "session_timeout": "12s",
+                "tick_time": "200ms",
+            },
+            "nodes": {name: {"address": self.host.address} for name in self.nodes},
+            "control": {
+                "kind": "systemd",
+                "unit": node.unit,
+                "promote": {"timeout": "10s"},
+                "demote": {"timeout": "5s"},
+            },
+            "health": [{"kind": "systemd", "unit": node.unit, "every": "1s"}],
+            "fencing": {
+                "methods": {
+                    "ask": {"kind": "controller", "timeout": "7s"},
+                    "power": {"kind": "command", "run": ["/etc/failoverd/fence", "{node.name}"], "timeout": "5s"},
+                },
+                "levels": [["ask"], ["power"]],
+            },
+            "on_stop": "keep",
+            "limits": {"within": "30s", "retry": {"first": "200ms", "longest": "2s"}},
+            "api": {
+                "listen": node.api.removeprefix("http://"),
+                "tokens": {"file": "/etc/failoverd/tokens"},
+                "peer_secret": {"file": "/etc/failoverd/peer.secret"},
+            },
+        }
+
+    def __getitem__(self, name: str) -> Node:
+        return self.nodes[name]
+
+    def ctl(self, node: Node, *words: str) -> str:
+        """`failoverctl`, which must succeed."""
+        return self.host.must("env", f"FAILOVERD_CONFIG=/etc/failoverd/{node.name}.yaml", f"{BIN}/failoverctl", *words)
+
+    def start(self) -> None:
+        """Format, start a, and b when a is active."""
+        self.ctl(self["a"], "format")
+        for name, role in (("a", "active"), ("b", "standby")):
+            self.host.must("systemctl", "start", self[name].controller)
+            self.comes(name, role)
+
+    def settled(self) -> tuple[Node, Node]:
+        """The active and the standby, once there is one of each; nobody counts as fenced yet."""
+
+        def both() -> tuple[Node, Node] | None:
+            by_role = {node.role(): node for node in self.nodes.values()}
+            return (by_role["active"], by_role["standby"]) if {"active", "standby"} <= set(by_role) else None
+
+        found = eventually(both, 30, f"one is active, one is standby\n{self.logs()}")
+        assert found is not None
+        self.host.must("rm", "-f", "/run/fenced")
+        return found
+
+    def comes(self, name: str, role: str, within_s: float = 20.0) -> None:
+        eventually(lambda: self[name].role() == role, within_s, f"{name} is {role}\n{self.logs()}")
+
+    def fenced(self) -> bool:
+        return self.host.run("test", "-e", "/run/fenced").returncode == 0
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {node.name}\n{node.log()[-6000:]}" for node in self.nodes.values())
+
+    def stop(self) -> None:
+        """End everything; what a test broke is mended for the next."""
+        units = [unit for node in self.nodes.values() for unit in (node.controller, node.unit)]
+        self.host.run("systemctl", "kill", "--signal=KILL", "--kill-whom=all", *units)
+        self.host.run("systemctl", "stop", *units)
+        self.host.run("systemctl", "reset-failed")
+        self.host.must("rm", "-rf", "/run/failoverd", "/run/fenced")

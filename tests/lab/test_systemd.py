@@ -1,0 +1,115 @@
+"""A service that is a systemd unit, and controllers that are: on a host with a real systemd, against a ZooKeeper.
+
+The pair lives for the whole module: each test begins with whoever is active.
+"""
+
+from __future__ import annotations
+
+import time
+
+from tests.lab.host import Host
+from tests.lab.pair import BIN, Node, Pair, unit_of
+from tests.servers.wait import eventually
+
+AT_ONCE_S = 0.9  # from the end of the unit to the start of the other; by the probe's polls alone it would be 1 to 2 s
+
+
+def carried_on(node: Node) -> bool:
+    return node.role() == "active" and "adopted: the controller was restarted" in str(node.status().get("why"))
+
+
+def restarted(node: Node, pid: int) -> bool:
+    return node.main_pid(node.controller) not in (0, pid)
+
+
+def told_by_check_config(host: Host, node: Node) -> tuple[int, str]:
+    done = host.run(f"{BIN}/failoverctl", "check-config", f"/etc/failoverd/{node.name}.yaml")
+    return done.returncode, done.stdout
+
+
+def test_a_controller_that_is_killed_is_restarted_by_systemd_and_carries_on_with_the_service_untouched(
+    pair: Pair,
+) -> None:
+    active, standby = pair.settled()
+    before = active.status()["epoch"], active.main_pid(active.unit)
+    controller = active.main_pid(active.controller)
+    pair.host.must("systemctl", "kill", "--signal=KILL", "--kill-whom=main", active.controller)
+    eventually(lambda: restarted(active, controller), 10, "systemd starts it again")
+    eventually(lambda: carried_on(active), 15, f"it carries on\n{pair.logs()}")
+    assert (active.status()["epoch"], active.main_pid(active.unit)) == before
+    assert standby.role() == "standby"
+    assert not pair.fenced()
+
+
+def test_a_restart_of_the_controllers_unit_moves_nothing_either(pair: Pair) -> None:
+    active, standby = pair.settled()
+    before = active.status()["epoch"], active.main_pid(active.unit)
+    controller = active.main_pid(active.controller)
+    pair.host.must("systemctl", "restart", active.controller)
+    assert restarted(active, controller)
+    eventually(lambda: carried_on(active), 15, f"it carries on\n{pair.logs()}")
+    assert (active.status()["epoch"], active.main_pid(active.unit)) == before
+    assert standby.role() == "standby"
+    assert not pair.fenced()
+
+
+def test_a_killed_service_is_heard_of_by_the_signal_and_handed_over_at_once(pair: Pair) -> None:
+    active, standby = pair.settled()
+    killed = time.monotonic()
+    pair.host.must("systemctl", "kill", "--signal=KILL", active.unit)
+    eventually(lambda: standby.main_pid(standby.unit), 10, f"the other service is started\n{pair.logs()}")
+    took_s = time.monotonic() - killed
+    print(f"from kill to the other unit's start: {took_s * 1000:.0f} ms")
+    pair.comes(standby.name, "active")
+    pair.comes(active.name, "standby")
+    assert not pair.fenced(), "handed over: nothing to fence"
+    assert took_s < AT_ONCE_S, f"{took_s:.3f} s\n{pair.logs()}"
+
+
+def test_a_switchover_stops_one_unit_and_starts_the_other_and_leaves_no_process_behind(pair: Pair) -> None:
+    active, standby = pair.settled()
+    pid, group = pair.host.show(active.unit, "MainPID", "ControlGroup")
+    pair.ctl(active, "switchover", "--to", standby.name, "--reason", "test")
+    pair.comes(standby.name, "active")
+    assert pair.host.show(active.unit, "ActiveState", "MainPID") == ["inactive", "0"]
+    assert pair.host.show(standby.unit, "ActiveState") == ["active"]
+    assert pair.host.run("test", "-e", f"/proc/{pid}").returncode == 1
+    groups = pair.host.run("find", "/sys/fs/cgroup", "-path", f"*{group}/cgroup.procs").stdout.split()
+    assert not [line for path in groups for line in pair.host.must("cat", path).split()]
+    assert not pair.fenced()
+
+
+def test_a_process_that_the_units_kill_mode_leaves_makes_the_demote_unknown_and_the_peer_fences(pair: Pair) -> None:
+    active, standby = pair.settled()
+    leaves = "[Service]\nKillMode=process\nExecStart=\nExecStart=/bin/sh -c 'sleep 600 & exec sleep 601'\n"
+    pair.host.write(f"/etc/systemd/system/{standby.unit}.d/leaves.conf", leaves)
+    pair.host.must("systemctl", "daemon-reload")
+    try:
+        pair.ctl(active, "switchover", "--to", standby.name, "--reason", "test")
+        pair.comes(standby.name, "active")
+        pair.host.must("systemctl", "kill", "--signal=KILL", "--kill-whom=main", standby.unit)
+        pair.comes(active.name, "active", 30)
+        assert "of its processes run on" in standby.log()
+        assert pair.fenced()
+    finally:
+        pair.host.must("rm", "-r", f"/etc/systemd/system/{standby.unit}.d")
+        pair.host.must("systemctl", "daemon-reload")
+
+
+def test_check_config_refuses_a_unit_that_would_start_by_itself_until_it_asks_the_controller(pair: Pair) -> None:
+    _, standby = pair.settled()
+    host = pair.host
+    assert told_by_check_config(host, standby)[0] == 0
+    host.must("systemctl", "enable", standby.unit)
+    code, told = told_by_check_config(host, standby)
+    assert code == 10
+    assert f"control.unit: {standby.unit} would start by itself at boot" in told
+    asks = f"+{BIN}/failoverctl may-start cache --state-dir /run/failoverd/{standby.name}"
+    host.write(f"/etc/systemd/system/{standby.unit}", unit_of(standby.name, ExecCondition=asks, Restart="always"))
+    host.must("systemctl", "daemon-reload")
+    assert told_by_check_config(host, standby)[0] == 0
+    host.must("systemctl", "start", standby.unit)
+    assert host.show(standby.unit, "ActiveState", "Result") == ["inactive", "exec-condition"], "the controller said no"
+    pair.ctl(standby, "switchover", "--to", standby.name, "--reason", "test")
+    pair.comes(standby.name, "active")
+    assert host.show(standby.unit, "ActiveState") == ["active"]
