@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers import redis as redis_server
 from tests.servers import zookeeper as zookeeper_server
@@ -15,6 +16,10 @@ from tests.servers.proxy import Relay
 from tests.servers.redis import Redis
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
+
+# How long an example takes says nothing about the code: the machine may be busy.
+settings.register_profile("failoverd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("failoverd")
 
 _LEFT_BEHIND = pytest.StashKey[LeftBehind]()
 _MARKS = {"zookeeper": {"zookeeper", "ensemble"}, "redis": {"redis_pair"}}

@@ -221,7 +221,7 @@ fields = st.sampled_from(["from", "to", "reason", "node", "force", "source", "ta
 bodies = st.dictionaries(fields, anything, max_size=5) | anything
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.sampled_from([*BODIES, "peer/demote"]), body=bodies, raw=st.none() | st.binary(max_size=60))
 def test_no_body_whatever_is_a_fault(local: httpx.Client, order: str, body: Any, raw: bytes | None) -> None:
     content = raw if raw is not None else as_json(body)
