@@ -146,7 +146,7 @@ class Move:
             self.close_session()  # S4: the request may still win
         self.stop_timer("settled")
         self.set(service=ServiceRole.UNKNOWN, reported=ServiceRole.UNKNOWN)
-        self.set(cause=cause, standby_reports=0, followed=0)
+        self.set(cause=cause, standby_reports=0, followed=0, obeyed=0)
         self.become(Role.DEMOTING, cause)
         self.do(Demote(attempt, self.state.epoch, cause, self.state.gone))
 
@@ -168,7 +168,7 @@ class Move:
         """Tell the peer that demanded our demote how it ended."""
         demand = self.state.demand
         if demand is not None:
-            self.set(demand=None)
+            self.set(demand=None, obeyed=demand.epoch if verdict is Verdict.DONE else 0)
             node = self.state.identity.node
             self.do(AnswerDemand(demand.request, verdict, node, demand.epoch, detail))
 

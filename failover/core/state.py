@@ -84,6 +84,7 @@ class State:
     turn: int = 0
     # Orders.
     demand: DemoteDemanded | None = None
+    obeyed: int = 0  # the epoch of the demand that the last demote answered `done`; 0 since any later demote began
     stopping: bool = False
     stop_code: int = 0
     ended: bool = False  # the process was told to end: nothing is decided any more
