@@ -100,6 +100,7 @@ def _promote(move: Move, event: Claimed) -> None:
         crumb=Crumb(record, event.version),
         service=ServiceRole.UNKNOWN,
         reported=ServiceRole.UNKNOWN,
+        gone=False,
     )
     move.become(Role.PROMOTING, f"{state.grounds}; claimed epoch {event.epoch}")
     old_active = old.node.name if old is not None else ""

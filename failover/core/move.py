@@ -141,6 +141,8 @@ class Move:
         A standby that was demoted must be told anew whom to follow.
         """
         asked_for_lock = self.state.role is Role.CAMPAIGNING and self.state.pending
+        if self.state.role is Role.PROMOTING and self.state.settings.standby_stopped:
+            self.set(gone=False)  # S3: that a stopped standby has no process says nothing of what promote has started
         attempt = self.begin_attempt()
         if asked_for_lock:
             self.close_session()  # S4: the request may still win
