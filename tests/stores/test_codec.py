@@ -111,6 +111,8 @@ GOOD = {"schema": SCHEMA, "node": "db1", "machine_id": "m", "epoch": 7, "boot_id
         ({"node": 5}, "node is not a text"),
         ({"epoch": "7"}, "epoch is not a whole number"),
         ({"epoch": True}, "epoch is not a whole number"),
+        ({"epoch": 10**4299}, "epoch is too large a number"),
+        ({"epoch": -(10**30)}, "epoch is too large a number"),
         ({"clean": 1}, "clean is neither true nor false"),
         ({"facts": ["x"]}, "facts is not an object"),
         ({"facts": {"bmc": 5}}, "a value in facts is not a text"),
@@ -141,7 +143,7 @@ def test_a_record_that_is_too_large_is_neither_read_nor_written() -> None:
     large = json.dumps(GOOD | {"extra": "x" * LARGEST_RECORD}).encode()
     assert "too many" in codec.read_crumb(PATH, large, 1).error
     record = Breadcrumb(Node("db1", "m"), 1, "b", facts={"x": "y" * LARGEST_RECORD})
-    with pytest.raises(ValueError, match="too large"):
+    with pytest.raises(RecordError, match="too large"):
         codec.encode_breadcrumb(record)
 
 
@@ -156,6 +158,7 @@ def test_a_record_that_is_too_large_is_neither_read_nor_written() -> None:
         {"ended": [{}]},
         {"ended": ["x"]},
         {"ended": [{"order": {"id": "1", "from": "a", "epoch": 1}, "outcome": "x", "phases": {"a": "b"}}]},
+        {"ended": [{"order": {"id": "1", "from": "a", "epoch": 1}, "outcome": "x", "phases": {"a": 10**400}}]},
     ],
 )
 def test_a_control_record_that_is_partly_wrong_is_refused_as_a_whole(
