@@ -400,6 +400,10 @@ class RunningController:
         if not self._has_started:
             me = self.engine.state.identity.node
             return DemoteAnswer(Verdict.UNKNOWN, me, epoch, "this controller has only just started; ask again")
+        if self._adoption is not None and epoch <= self._adoption.epoch:  # the core does not know of it yet (S7)
+            me = self.engine.state.identity.node
+            detail = f"epoch {epoch} is not above {self._adoption.epoch}, under which this node was active last"
+            return DemoteAnswer(Verdict.NOT_DONE, me, epoch, detail)
         request = secrets.token_hex(8)
         answered: asyncio.Future[DemoteAnswer] = self._loop.create_future()
         self._demands[request] = answered
