@@ -11,6 +11,7 @@ from kazoo.exceptions import NoAuthError
 
 from failover.core.effects import Claim, CloseSession, HandOver, OpenSession, TakeLock
 from failover.core.events import (
+    Claimed,
     ConnectionLost,
     ConnectionRestored,
     Event,
@@ -236,6 +237,20 @@ def test_questions_under_way_when_the_connection_drops_are_unknown(world: ZooKee
     world.relay_of(db1).heal()
     world.until(lambda: db1.renew(lock).proven, "proven again")
     assert db1.view().crumb == crumb
+
+
+def test_a_breadcrumb_that_was_rewritten_unseen_is_not_overwritten(world: ZooKeeperWorld, db1: Player) -> None:
+    """S2: what was read last does not count, the version in the transaction does."""
+    taken = db1.win()
+    first = db1.claim(taken)
+    world.relay_of(db1).freeze("to_client")
+    world.raw.set(f"{world.base}/ActiveBreadCrumb", b"another's")
+    answers: list[Claimed] = []
+    db1.store.claim(db1.claim_asked(taken, version=first.version), answers.append)  # type: ignore[arg-type]
+    world.relay_of(db1).heal()
+    world.until(lambda: answers, "answered")
+    assert (answers[0].outcome, answers[0].crumb.version) == (WriteOutcome.CONFLICT, first.version + 1)
+    assert world.raw.get(f"{world.base}/ActiveBreadCrumb")[0] == b"another's"
 
 
 def test_a_dead_link_is_noticed_although_renewals_go_on(quick: ZooKeeperWorld) -> None:
