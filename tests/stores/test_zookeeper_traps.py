@@ -392,6 +392,15 @@ def test_a_session_that_ends_while_it_waits_to_join_is_followed_by_another(world
     assert isinstance(answers[0], SessionOpened)
 
 
+def test_a_namesake_of_the_same_machine_that_lives_on_is_not_waited_for_for_ever(quick: ZooKeeperWorld) -> None:
+    """S9: an earlier session of ours would have ended by now; this is a clone, or runs in another state folder."""
+    Player(quick, "db1").open()
+    event = Player(quick, "db1").open_anyhow()
+    assert isinstance(event, SessionRefused)
+    assert event.exit_code == 1
+    assert "is this host a clone" in event.reason
+
+
 def test_a_close_ends_an_opening_that_has_not_come_to_an_end(world: ZooKeeperWorld, db1: Player) -> None:
     successor, answers = Player(world, "db1"), list[object]()
     ask_open(successor, answers)
