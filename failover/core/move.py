@@ -142,16 +142,16 @@ class Move:
         A standby that was demoted must be told anew whom to follow.
         """
         asked_for_lock = self.state.role is Role.CAMPAIGNING and self.state.pending
+        if self.state.role is Role.PROMOTING:
+            self.set(gone=False)  # S3: that there was no process says nothing of the one that promote may have started
         attempt = self.begin_attempt()
         if asked_for_lock:
             self.close_session()  # S4: the request may still win
         self.stop_timer("settled")
         self.set(service=ServiceRole.UNKNOWN, reported=ServiceRole.UNKNOWN)
-        self.set(cause=cause, standby_reports=0, followed=0, stays="")
-        # S3: a promote that has begun may have started another process than the one that was seen to end.
-        gone = self.state.gone and self.state.role is not Role.PROMOTING
+        self.set(cause=cause, standby_reports=0, followed=0, stays="", obeyed=0)
         self.become(Role.DEMOTING, cause)
-        self.do(Demote(attempt, self.state.epoch, cause, gone))
+        self.do(Demote(attempt, self.state.epoch, cause, self.state.gone))
 
     def give_up(self, cause: str, failed: bool = True) -> None:
         """The campaign has failed or is called off: demote what was promoted, leave the session, pause (design §3.4).
@@ -171,7 +171,7 @@ class Move:
         """Tell the peer that demanded our demote how it ended."""
         demand = self.state.demand
         if demand is not None:
-            self.set(demand=None)
+            self.set(demand=None, obeyed=demand.epoch if verdict is Verdict.DONE else 0)
             node = self.state.identity.node
             self.do(AnswerDemand(demand.request, verdict, node, demand.epoch, detail))
 

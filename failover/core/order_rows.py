@@ -144,7 +144,7 @@ def _acceptable(move: Move, event: DemoteDemanded) -> bool:
         own = max(state.epoch, state.floor)
         _refuse(move, event, f"epoch {event.epoch} is not above this node's {own}")
         return False
-    if event.epoch == state.floor and state.service is ServiceRole.STANDBY:
+    if event.epoch == state.floor == state.obeyed and state.service is ServiceRole.STANDBY:
         _answer(move, event, Verdict.DONE, "obeyed before, and nothing up to that epoch is promoted here again")
         return False
     if state.demand is not None:

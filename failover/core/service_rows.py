@@ -186,7 +186,7 @@ def promoted(move: Move, event: Promoted) -> None:
     move.do(ResetHealth())
     move.set_timer("settled", move.state.settings.within_s)
     move.become(Role.ACTIVE, f"promoted under epoch {event.epoch}: {move.state.grounds}")
-    if not end_switchover(move):
+    if not end_switchover(move) or move.state.drained:
         obey(move)  # an order given while promote ran
 
 

@@ -91,6 +91,7 @@ class State:
     turn: int = 0
     # Orders.
     demand: DemoteDemanded | None = None
+    obeyed: int = 0  # the epoch of the demand that the last demote answered `done`; 0 since any later demote began
     stopping: bool = False
     stop_code: int = 0
     ended: bool = False  # the process was told to end: nothing is decided any more
@@ -313,9 +314,9 @@ def proven_ended(state: State, record: Breadcrumb) -> bool:
 
 
 def _ended(state: State) -> int:
-    """The epoch of our own breadcrumb from before this boot, once S8 has been done under this one."""
+    """The epoch of our own breadcrumb from before this boot, once S8 has been done under this one, and still holds."""
     record, me = state.crumb.record, state.identity
-    if record is None or record.node != me.node or not state.settled:
+    if record is None or record.node != me.node or not state.settled or state.service is not ServiceRole.STANDBY:
         return 0
     return record.epoch if record.boot_id != me.boot_id else 0
 

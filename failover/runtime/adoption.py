@@ -115,6 +115,11 @@ class Adoption:
         """A predecessor's session was found, and the store has not said yet what became of it."""
         return self._waiting
 
+    @property
+    def epoch(self) -> int:
+        """Under which the predecessor was active, while nobody knows yet whether this node still is; else 0."""
+        return self._kept.epoch if self._waiting and self._kept.role is Role.ACTIVE else 0
+
     def wire(self, engine: Engine, granted: Callable[[float], None]) -> None:
         """Say whom to tell. `granted` hears the session time-out in seconds before anything is adopted."""
         self._engine = engine

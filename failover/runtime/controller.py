@@ -40,6 +40,7 @@ TICK_S = 1.0
 HISTORY_AFTER_S = 0.2
 HISTORY_LIMIT_S = 5.0
 MOST_FORCED = 9
+END_AGAIN_S = 5.0
 SETTLED = (Role.ACTIVE, Role.STANDBY, Role.OUT)
 PHASES = {Role.CAMPAIGNING: "lock_free", Role.PROMOTING: "claimed", Role.ACTIVE: "active"}
 
@@ -254,7 +255,14 @@ class RunningController:
         try:
             await self._orders.end_switchover(ended, phases)
         except OrderRefused as refused:
-            log.warning("the end of switchover %s could not be written: %s", ended.id, refused)
+            log.warning("the end of switchover %s could not be written, it is tried again: %s", ended.id, refused)
+            self._edge.call_later(END_AGAIN_S, lambda: self._end_switchover_again(ended))
+
+    def _end_switchover_again(self, ended: EndSwitchover) -> None:
+        """Until it is written, or somebody else has: an operator waits for it, and no other news of orders may come."""
+        order = self.engine.state.control.switchover
+        if order is not None and order.id == ended.id and not self.engine.state.stopping:
+            self.end_switchover(ended)
 
     def _phases_since(self, requested_at: str) -> dict[str, float]:
         """Milliseconds after the request at which this node passed each phase (wall clocks: for people only)."""
@@ -400,6 +408,10 @@ class RunningController:
         if not self._has_started:
             me = self.engine.state.identity.node
             return DemoteAnswer(Verdict.UNKNOWN, me, epoch, "this controller has only just started; ask again")
+        if self._adoption is not None and epoch <= self._adoption.epoch:  # the core does not know of it yet (S7)
+            me = self.engine.state.identity.node
+            detail = f"epoch {epoch} is not above {self._adoption.epoch}, under which this node was active last"
+            return DemoteAnswer(Verdict.NOT_DONE, me, epoch, detail)
         request = secrets.token_hex(8)
         answered: asyncio.Future[DemoteAnswer] = self._loop.create_future()
         self._demands[request] = answered

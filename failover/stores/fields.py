@@ -12,11 +12,12 @@ from typing import TypeVar
 Default = TypeVar("Default")
 
 SCHEMA = 1
+LARGEST_NUMBER = 10**19  # what a position of 19 digits needs; an int64 needs less
 LARGEST_RECORD = 65_536  # bytes; ZooKeeper's own limit is 1 MiB for everything in one packet
 
 
 class RecordError(ValueError):
-    """A record is there but cannot be read. The message names its path and what is wrong."""
+    """A record is there but cannot be read (the message names its path and what is wrong), or must not be written."""
 
 
 class Fields:
@@ -39,6 +40,8 @@ class Fields:
         value = self._value(name, default)
         if not isinstance(value, int) or isinstance(value, bool):
             raise self.wrong(f"{name} is not a whole number")
+        if abs(value) > LARGEST_NUMBER:
+            raise self.wrong(f"{name} is too large a number")
         return value
 
     def number_or_none(self, name: str) -> int | None:
@@ -70,7 +73,10 @@ class Fields:
         found = {} if values is None else dict(values._values)
         if not all(isinstance(v, int | float) and not isinstance(v, bool) for v in found.values()):
             raise self.wrong(f"a value in {name} is not a number")
-        return {key: float(value) for key, value in found.items() if isinstance(value, int | float)}
+        try:
+            return {key: float(value) for key, value in found.items() if isinstance(value, int | float)}
+        except OverflowError:
+            raise self.wrong(f"a value in {name} is too large a number") from None
 
     def nested(self, name: str) -> Fields | None:
         """An object within this one; None where it is null or missing."""
@@ -131,9 +137,9 @@ def parse(path: str, data: bytes) -> Fields:
 
 
 def unparse(values: Mapping[str, object]) -> bytes:
-    """The bytes of a record. Raises ValueError where it is too large to be read back."""
+    """The bytes of a record. Raises RecordError where it is too large to be read back."""
     text = json.dumps({**values, "schema": SCHEMA}, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     data = text.encode("utf-8", "surrogatepass")
     if len(data) > LARGEST_RECORD:
-        raise ValueError(f"a record of {len(data)} bytes is too large (at most {LARGEST_RECORD})")
+        raise RecordError(f"a record of {len(data)} bytes is too large (at most {LARGEST_RECORD})")
     return data

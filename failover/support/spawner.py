@@ -196,9 +196,12 @@ class Spawner:
     # --- requests and reports
 
     def _take_request(self) -> bool:
-        data, ancillary, _, _ = self.connection.recvmsg(
-            LARGEST_REQUEST, socket.CMSG_SPACE(4 * 4), socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            data, ancillary, _, _ = self.connection.recvmsg(
+                LARGEST_REQUEST, socket.CMSG_SPACE(4 * 4), socket.MSG_CMSG_CLOEXEC
+            )
+        except OSError:  # connection reset: the controller is gone, and had not read every report
+            return False
         if not data:
             return False
         descriptors = [number for _, _, content in ancillary for number in _integers(content)]

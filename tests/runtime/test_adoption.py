@@ -240,7 +240,7 @@ def test_nothing_found_is_an_ordinary_start() -> None:
 
 def test_what_came_while_the_store_was_asked_counts_at_once() -> None:
     ill = Restarted(ACTIVE)
-    ill.engine.post(HealthChanged(Health.UNHEALTHY, "the disk is full"))
+    ill.engine.post(HealthChanged(Health.NOT_RESPONDING, "the process ended", gone=True))
     assert ill.answer(LIVES).role is Role.DEMOTING
     drained = Restarted(ACTIVE).answer(replace(LIVES, control=Control(version=2, drained=frozenset({"db1"}))))
     assert drained.why == "drained: handing over"
@@ -301,7 +301,7 @@ def test_what_is_kept_is_written_before_the_effects_of_its_turn() -> None:
         at_once(effect)
 
     restarted.edge.at_once = watched  # type: ignore[method-assign]
-    restarted.engine.post(HealthChanged(Health.UNHEALTHY))
+    restarted.engine.post(HealthChanged(Health.NOT_RESPONDING))
     assert (PublishMember, None) in seen
     assert not [role for _, role in seen if role is not None]
 

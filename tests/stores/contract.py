@@ -21,6 +21,7 @@ from failover.core.events import (
 )
 from failover.core.values import Control, Health, Lock, Member, Node, Pause, Role, Switchover
 from failover.ports.store import FormatError, SavedSession
+from failover.stores.fields import LARGEST_RECORD
 from tests.stores.players import Player, World
 
 MakePlayer = Callable[..., Player]
@@ -40,6 +41,19 @@ def db1(player: MakePlayer) -> Player:
 @pytest.fixture
 def db2(player: MakePlayer) -> Player:
     return player("db2").open()
+
+
+class WrittenContract:
+    """What stores promise that write records down as bytes; the simulated one has no need to."""
+
+    def test_a_record_too_large_to_be_read_back_is_refused_in_words(self, db1: Player) -> None:
+        """What a later version left in a record is kept; with our own fields it may be more than can be read."""
+        taken, much = db1.win(), {"later": "x" * LARGEST_RECORD}
+        claimed = db1.claim(taken, record=replace(db1.claim_asked(taken).record, extra=much))
+        assert (claimed.outcome, "too large" in claimed.detail) == (WriteOutcome.UNKNOWN, True)
+        written = db1.write_control(Control(version=0, extra=much))
+        assert (written.outcome, "too large" in written.detail) == (WriteOutcome.UNKNOWN, True)
+        assert db1.claim(taken).outcome is WriteOutcome.DONE
 
 
 class StoreContract:

@@ -19,12 +19,13 @@ from failover.core.values import (
     Switchover,
 )
 from failover.stores import codec
-from failover.stores.fields import LARGEST_RECORD, SCHEMA, RecordError
+from failover.stores.fields import LARGEST_NUMBER, LARGEST_RECORD, SCHEMA, RecordError
 
 PATH = "/failover/orders-db/record"
 
 texts = st.text(max_size=20)
 numbers = st.integers(min_value=0, max_value=2**63)
+any_number = st.integers(min_value=-LARGEST_NUMBER, max_value=LARGEST_NUMBER)
 nodes = st.builds(Node, texts, texts)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | texts,
@@ -54,8 +55,8 @@ members = st.builds(
     numbers,
     texts,
     texts,
-    st.integers(),
-    st.none() | st.integers(),
+    any_number,
+    st.none() | any_number,
     st.booleans(),
     st.booleans(),
     numbers,
@@ -111,6 +112,8 @@ GOOD = {"schema": SCHEMA, "node": "db1", "machine_id": "m", "epoch": 7, "boot_id
         ({"node": 5}, "node is not a text"),
         ({"epoch": "7"}, "epoch is not a whole number"),
         ({"epoch": True}, "epoch is not a whole number"),
+        ({"epoch": 10**4299}, "epoch is too large a number"),
+        ({"epoch": -(10**30)}, "epoch is too large a number"),
         ({"clean": 1}, "clean is neither true nor false"),
         ({"facts": ["x"]}, "facts is not an object"),
         ({"facts": {"bmc": 5}}, "a value in facts is not a text"),
@@ -141,7 +144,7 @@ def test_a_record_that_is_too_large_is_neither_read_nor_written() -> None:
     large = json.dumps(GOOD | {"extra": "x" * LARGEST_RECORD}).encode()
     assert "too many" in codec.read_crumb(PATH, large, 1).error
     record = Breadcrumb(Node("db1", "m"), 1, "b", facts={"x": "y" * LARGEST_RECORD})
-    with pytest.raises(ValueError, match="too large"):
+    with pytest.raises(RecordError, match="too large"):
         codec.encode_breadcrumb(record)
 
 
@@ -156,6 +159,7 @@ def test_a_record_that_is_too_large_is_neither_read_nor_written() -> None:
         {"ended": [{}]},
         {"ended": ["x"]},
         {"ended": [{"order": {"id": "1", "from": "a", "epoch": 1}, "outcome": "x", "phases": {"a": "b"}}]},
+        {"ended": [{"order": {"id": "1", "from": "a", "epoch": 1}, "outcome": "x", "phases": {"a": 10**400}}]},
     ],
 )
 def test_a_control_record_that_is_partly_wrong_is_refused_as_a_whole(

@@ -18,7 +18,7 @@ from failover.core.values import Member, Node
 from failover.ports.store import FormatError
 from failover.stores.local import LocalStore
 from tests.servers.wait import eventually
-from tests.stores.contract import StoreContract, db1, db2, player
+from tests.stores.contract import StoreContract, WrittenContract, db1, db2, player
 from tests.stores.players import WITHIN_S, Player
 
 __all__ = ["db1", "db2", "player"]
@@ -72,7 +72,7 @@ def world(tmp_path: Path) -> Iterator[LocalWorld]:
         yield world
 
 
-class TestLocal(StoreContract):
+class TestLocal(WrittenContract, StoreContract):
     """The contract."""
 
 

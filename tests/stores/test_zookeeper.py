@@ -6,7 +6,7 @@ import pytest
 
 from failover.core.values import Node
 from tests.servers.zookeeper import ZooKeeper
-from tests.stores.contract import StoreContract, db1, db2, player
+from tests.stores.contract import StoreContract, WrittenContract, db1, db2, player
 from tests.stores.zookeeper_world import ZooKeeperWorld
 
 __all__ = ["db1", "db2", "player"]
@@ -19,5 +19,5 @@ def world(zookeeper: ZooKeeper, zk_root: str) -> Iterator[ZooKeeperWorld]:
         yield world
 
 
-class TestZooKeeper(StoreContract):
+class TestZooKeeper(WrittenContract, StoreContract):
     """The contract."""

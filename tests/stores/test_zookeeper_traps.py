@@ -11,6 +11,7 @@ from kazoo.exceptions import NoAuthError
 
 from failover.core.effects import Claim, CloseSession, HandOver, OpenSession, TakeLock
 from failover.core.events import (
+    Claimed,
     ConnectionLost,
     ConnectionRestored,
     Event,
@@ -238,6 +239,20 @@ def test_questions_under_way_when_the_connection_drops_are_unknown(world: ZooKee
     assert db1.view().crumb == crumb
 
 
+def test_a_breadcrumb_that_was_rewritten_unseen_is_not_overwritten(world: ZooKeeperWorld, db1: Player) -> None:
+    """S2: what was read last does not count, the version in the transaction does."""
+    taken = db1.win()
+    first = db1.claim(taken)
+    world.relay_of(db1).freeze("to_client")
+    world.raw.set(f"{world.base}/ActiveBreadCrumb", b"another's")
+    answers: list[Claimed] = []
+    db1.store.claim(db1.claim_asked(taken, version=first.version), answers.append)  # type: ignore[arg-type]
+    world.relay_of(db1).heal()
+    world.until(lambda: answers, "answered")
+    assert (answers[0].outcome, answers[0].crumb.version) == (WriteOutcome.CONFLICT, first.version + 1)
+    assert world.raw.get(f"{world.base}/ActiveBreadCrumb")[0] == b"another's"
+
+
 def test_a_dead_link_is_noticed_although_renewals_go_on(quick: ZooKeeperWorld) -> None:
     """kazoo takes every request for a ping, and so never asks a silent server whether it is there."""
     db1 = Player(quick, "db1").open()
@@ -375,6 +390,15 @@ def test_a_session_that_ends_while_it_waits_to_join_is_followed_by_another(world
     db1.close()
     world.until(lambda: answers, "opened")
     assert isinstance(answers[0], SessionOpened)
+
+
+def test_a_namesake_of_the_same_machine_that_lives_on_is_not_waited_for_for_ever(quick: ZooKeeperWorld) -> None:
+    """S9: an earlier session of ours would have ended by now; this is a clone, or runs in another state folder."""
+    Player(quick, "db1").open()
+    event = Player(quick, "db1").open_anyhow()
+    assert isinstance(event, SessionRefused)
+    assert event.exit_code == 1
+    assert "is this host a clone" in event.reason
 
 
 def test_a_close_ends_an_opening_that_has_not_come_to_an_end(world: ZooKeeperWorld, db1: Player) -> None:

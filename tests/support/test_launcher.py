@@ -342,7 +342,10 @@ from failover.support.command import Command, hook_environment
 async def main():
     launcher = await Launcher.start(sys.argv[1])
     line = f"trap '' TERM; set -m; sleep 60 & set +m; sleep 60 & echo $$ > {sys.argv[1]}/pid; sleep 60"
-    await launcher.run(Command(("/bin/sh", "-c", line), hook_environment({}), 60.0, "promote"))
+    short = f"while [ ! -e {sys.argv[1]}/go ]; do sleep 0.02; done"
+    await asyncio.gather(*(
+        launcher.run(Command(("/bin/sh", "-c", line), hook_environment({}), 60.0, "hook")) for line in (line, short)
+    ))
 
 asyncio.run(main())
 """
@@ -361,6 +364,20 @@ def test_hooks_die_with_their_controller(tmp_path: Path, number: int) -> None:
     assert launcher is not None
     eventually(lambda: not lives(launcher.pid), 5.0, "the launcher has ended")
     assert read_records(tmp_path) == []
+
+
+def test_hooks_die_with_a_controller_that_had_not_read_every_report(tmp_path: Path) -> None:
+    """S4: the kernel then says "connection reset" to the launcher, not "the end"."""
+    controller = subprocess.Popen([sys.executable, "-c", CONTROLLER, str(tmp_path)])
+    pid = eventually(lambda: number_in(tmp_path / "pid"), 10.0, "the hook runs")
+    eventually(lambda: len(read_records(tmp_path)) == 2, 5.0, "the other hook runs, too")
+    controller.send_signal(signal.SIGSTOP)
+    (tmp_path / "go").touch()
+    eventually(lambda: len(read_records(tmp_path)) == 1, 5.0, "the other hook's end has been reported")
+    controller.kill()
+    controller.wait(5.0)
+    eventually(lambda: session_is_empty(pid), 5.0, "the hook's session is empty")
+    eventually(lambda: not read_records(tmp_path), 5.0, "nothing is recorded any more")
 
 
 def test_a_group_that_gets_ctrl_c_does_not_lose_its_launcher_before_its_controller(tmp_path: Path) -> None:

@@ -30,10 +30,15 @@ class Watches:
         self._told_lock: tuple[Lock | None, Crumb] | None = None
 
     def begin(self, session: str, control: Control, members: tuple[Member, ...], tell: Listener) -> None:
-        """`control` and `members` have been told; the lock will be."""
+        """`control` and `members` have been told; the lock will be, and what has changed since those were read."""
         self._session, self._listener = session, tell
         self._told_control, self._told_members, self._told_lock = control.version, members, None
         self._changed = {"lock"}
+        now = self._wire.stale or self._ensemble.records
+        if now.control.version != control.version:
+            self._changed.add("control")
+        if now.present() != members:
+            self._changed.add("members")
         self._read_soon()
 
     def read_all(self) -> None:

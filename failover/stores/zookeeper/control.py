@@ -14,7 +14,7 @@ from kazoo.exceptions import BadVersionError, NoNodeError
 from failover.core.events import WriteOutcome
 from failover.core.values import Control
 from failover.ports.store import ControlWritten
-from failover.stores.codec import encode_control
+from failover.stores.codec import RecordError, encode_control
 from failover.stores.zookeeper.client import SessionClient
 from failover.stores.zookeeper.paths import Paths
 from failover.stores.zookeeper.replies import answered, control_in, words
@@ -24,6 +24,11 @@ Answer = Callable[[ControlWritten], None]
 
 def write_control(client: SessionClient, paths: Paths, control: Control, answer: Answer) -> None:
     """Read first: the record under that version must be one that we can read."""
+    try:
+        data = encode_control(control)
+    except RecordError as error:
+        answer(ControlWritten(WriteOutcome.UNKNOWN, detail=str(error)))
+        return
     read = client.get_async(paths.control)
 
     def judged(_: Any) -> None:
@@ -35,13 +40,13 @@ def write_control(client: SessionClient, paths: Paths, control: Control, answer:
             why = found.error or "the control record was changed meanwhile"
             answer(ControlWritten(WriteOutcome.CONFLICT, found, why))
             return
-        _write(client, paths, control, answer)
+        _write(client, paths, control, data, answer)
 
     read.rawlink(judged)
 
 
-def _write(client: SessionClient, paths: Paths, control: Control, answer: Answer) -> None:
-    written = client.set_async(paths.control, encode_control(control), control.version)
+def _write(client: SessionClient, paths: Paths, control: Control, data: bytes, answer: Answer) -> None:
+    written = client.set_async(paths.control, data, control.version)
     fresh = client.get_async(paths.control)
 
     def done(_: Any) -> None:

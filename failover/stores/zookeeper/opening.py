@@ -5,6 +5,7 @@ Deliberately unknown here: how the connection is made, and what happens once the
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ from failover.stores.zookeeper.handler import log
 from failover.stores.zookeeper.paths import CHILDREN, Paths, session_name
 from failover.stores.zookeeper.replies import Commit, answered, commit_of, missing, words
 
+MOST_WAITING = 2.0  # of our time-out: an earlier session of ours has ended by then, whoever keeps one alive is another
 NOT_JOINED = 1
 NOT_FORMATTED = 3
 _AWAY = (ConnectionLoss, SessionExpiredError)
@@ -46,6 +48,7 @@ class Opening:
         self._refused = refused
         self._over = False
         self._member_path = paths.member(member.node.name)
+        self._patience: threading.Timer | None = None
 
     def join(self) -> None:
         """Write both records, and look whether all the paths are there."""
@@ -74,7 +77,7 @@ class Opening:
 
     def _judge_commit(self, commit: Commit) -> None:
         if commit.done or commit.failed_with(0, NodeExistsError):
-            self._over = True  # or an earlier try had landed, its answer lost
+            self._end_patience()  # or an earlier try had landed, its answer lost
             self._joined()
         elif commit.failed_with(1, NodeExistsError):
             self._look_at_namesake()
@@ -109,13 +112,31 @@ class Opening:
             return
         session = session_name(stat.ephemeralOwner)
         if owner.machine_id == self._member.node.machine_id:
-            log.info("waiting for this node's earlier session %s to end", session)
+            self._wait_for(session)
             return
         self._refuse(
             f"another controller is called {name}: session {session} on the machine with id"
             f" {owner.machine_id} (this one's is {self._member.node.machine_id}); give each host a"
             " name and a machine-id of its own, or stop the other one"
         )
+
+    def _wait_for(self, session: str) -> None:
+        """Our own predecessor does not renew its session any more; a clone of this host, or another folder's, does."""
+        if self._patience is None:
+            log.info("waiting for this node's earlier session %s to end", session)
+            self._patience = threading.Timer(MOST_WAITING * self._client.negotiated_s, self._waited, [session])
+            self._patience.daemon = True
+            self._patience.start()
+
+    def _waited(self, session: str) -> None:
+        with self._client.gate:
+            if self._over or self._client.closing or not self._client.connected:
+                self._patience = None  # there is nobody to tell, or it begins anew with the next connection
+                return
+            self._refuse(
+                f"another controller of this very name and machine keeps session {session} alive: is this host a clone,"
+                " or does a second controller run here with another state_dir? Stop it first (S9)"
+            )
 
     def _on_event(self, event: WatchedEvent) -> None:
         if self._over or event.type == EventType.NONE or not self._client.connected:
@@ -126,5 +147,10 @@ class Opening:
             self._look_at_namesake()
 
     def _refuse(self, reason: str, exit_code: int = NOT_JOINED) -> None:
-        self._over = True
+        self._end_patience()
         self._refused(reason, exit_code)
+
+    def _end_patience(self) -> None:
+        self._over = True
+        if self._patience is not None:
+            self._patience.cancel()

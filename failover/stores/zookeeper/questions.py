@@ -19,7 +19,7 @@ from failover.core.effects import Claim, HandOver, TakeLock
 from failover.core.events import Claimed, Event, HandedOver, LockTaken, TakeOutcome, WriteOutcome
 from failover.core.values import Breadcrumb, Crumb, Lock, Node
 from failover.ports.store import Renewal
-from failover.stores.codec import encode_breadcrumb, encode_owner
+from failover.stores.codec import RecordError, encode_breadcrumb, encode_owner
 from failover.stores.zookeeper.client import SessionClient
 from failover.stores.zookeeper.paths import Paths
 from failover.stores.zookeeper.replies import (
@@ -109,12 +109,17 @@ class Questions:
 
     def claim(self, ask: Claim, answer: Answer) -> None:
         """Write the breadcrumb and renew, then prove the lock by its czxid."""
+        try:
+            data = encode_breadcrumb(ask.record)
+        except RecordError as error:  # fields that a later version left in it, with ours, are too many
+            answer(Claimed(ask.attempt, ask.epoch, WriteOutcome.UNKNOWN, detail=str(error)))
+            return
         if ask.lock.czxid in self._lost:
             answer(Claimed(ask.attempt, ask.epoch, WriteOutcome.GONE, detail=_NOT_OURS))
         elif self._may_overwrite(ask.version):
-            self._write_claim(ask, answer)
+            self._write_claim(ask, data, answer)
         else:
-            self._look_again(ask, answer, lambda: self._write_claim(ask, answer))
+            self._look_again(ask, answer, lambda: self._write_claim(ask, data, answer))
 
     def _may_overwrite(self, version: int) -> bool:
         """Whether the record under that version has been read, by this version of us, without error."""
@@ -147,12 +152,12 @@ class Questions:
         why = found.error or "the breadcrumb was changed meanwhile"
         answer(Claimed(ask.attempt, ask.epoch, WriteOutcome.CONFLICT, crumb=found, detail=why))
 
-    def _write_claim(self, ask: Claim, answer: Answer) -> None:
+    def _write_claim(self, ask: Claim, data: bytes, answer: Answer) -> None:
         transaction = self._renewing()
         if ask.version < 0:
-            transaction.create(self._paths.crumb, encode_breadcrumb(ask.record))
+            transaction.create(self._paths.crumb, data)
         else:
-            transaction.set_data(self._paths.crumb, encode_breadcrumb(ask.record), ask.version)
+            transaction.set_data(self._paths.crumb, data, ask.version)
         commit = transaction.commit_async()
         lock = self._client.get_async(self._paths.lock)
         lock.rawlink(lambda _: self._claimed(ask, answer, commit_of(commit), lock))
