@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -90,7 +89,6 @@ def test_a_folder_that_was_never_formatted_is_refused(tmp_path: Path) -> None:
 def test_a_hand_over_reaches_the_standby_at_once(world: LocalWorld, db1: Player, db2: Player) -> None:
     lock, crumb = db1.become_active()
     world.until(lambda: db2.holder() == lock, "seen")
-    started = time.monotonic()
     db1.hand_over(lock, crumb)
     world.until(lambda: db2.holder() is None, "seen free")
 
