@@ -23,7 +23,7 @@ from failover.core.values import (
     Role,
     Switchover,
 )
-from failover.stores.fields import SCHEMA, Fields, RecordError, parse, unparse
+from failover.stores.fields import SCHEMA, Fields, RecordError, is_text, parse, unparse
 
 LONGEST_WHY = 500
 LARGEST_HISTORY_ENTRY = 8_192
@@ -169,7 +169,7 @@ def read_control(path: str, data: bytes | None, version: int) -> Control:
 
 def _control(fields: Fields, version: int) -> Control:
     drained = fields.items("drained")
-    if not all(isinstance(name, str) for name in drained):
+    if not all(isinstance(name, str) and is_text(name) for name in drained):
         raise fields.wrong("drained holds something that is not a text")
     pause, switchover = fields.nested("pause"), fields.nested("switchover")
     return Control(
@@ -254,7 +254,7 @@ def encode_history(entry: Mapping[str, Any]) -> bytes:
 def read_history(path: str, data: bytes) -> dict[str, Any]:
     """One history entry; one that cannot be read says so instead of hiding."""
     try:
-        fields = parse(path, data)
+        entry = parse(path, data).rest()
     except RecordError as error:
         return {"unreadable": str(error)}
-    return dict(fields.rest())
+    return entry if is_text(json.dumps(entry, ensure_ascii=False)) else {"unreadable": f"{path} is not all text"}

@@ -12,7 +12,7 @@ from typing import TypeVar
 Default = TypeVar("Default")
 
 SCHEMA = 1
-LARGEST_NUMBER = 10**19  # what a position of 19 digits needs; an int64 needs less
+LARGEST_NUMBER = 10**100  # either way: more than anybody counts, and little enough to be written again, or told
 LARGEST_RECORD = 65_536  # bytes; ZooKeeper's own limit is 1 MiB for everything in one packet
 
 
@@ -31,7 +31,7 @@ class Fields:
     def text(self, name: str, default: str | None = None) -> str:
         """A string; without `default` it must be there."""
         value = self._value(name, default)
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not is_text(value):
             raise self.wrong(f"{name} is not a text")
         return value
 
@@ -63,7 +63,7 @@ class Fields:
         """An object whose values are all strings; a missing one is empty."""
         values = self.nested(name)
         found = {} if values is None else dict(values._values)
-        if not all(isinstance(value, str) for value in found.values()):
+        if not all(isinstance(value, str) and is_text(key + value) for key, value in found.items()):
             raise self.wrong(f"a value in {name} is not a text")
         return {key: str(value) for key, value in found.items()}
 
@@ -117,6 +117,15 @@ class Fields:
                 raise self.wrong(f"{name} is missing")
             return default
         return self._values[name]
+
+
+def is_text(value: str) -> bool:
+    """Whether it can be written out. JSON can name half a character, and no answer that shows it can be given then."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse(path: str, data: bytes) -> Fields:

@@ -110,10 +110,13 @@ GOOD = {"schema": SCHEMA, "node": "db1", "machine_id": "m", "epoch": 7, "boot_id
         ({"schema": "1"}, "schema is not a whole number"),
         ({"schema": None}, "schema is not a whole number"),
         ({"node": 5}, "node is not a text"),
+        ({"node": "\ud800"}, "node is not a text"),
+        ({"facts": {"bmc": "\udfff"}}, "a value in facts is not a text"),
+        ({"facts": {"\ud800": "10.0.0.9"}}, "a value in facts is not a text"),
         ({"epoch": "7"}, "epoch is not a whole number"),
         ({"epoch": True}, "epoch is not a whole number"),
         ({"epoch": 10**4299}, "epoch is too large a number"),
-        ({"epoch": -(10**30)}, "epoch is too large a number"),
+        ({"epoch": -(10**101)}, "epoch is too large a number"),
         ({"clean": 1}, "clean is neither true nor false"),
         ({"facts": ["x"]}, "facts is not an object"),
         ({"facts": {"bmc": 5}}, "a value in facts is not a text"),
@@ -152,6 +155,7 @@ def test_a_record_that_is_too_large_is_neither_read_nor_written() -> None:
     "changes",
     [
         {"drained": [5]},
+        {"drained": ["\ud800"]},
         {"drained": "db1"},
         {"pause": "yes"},
         {"pause": {"by": "op"}},
@@ -195,3 +199,8 @@ def test_a_history_entry_keeps_its_fields_and_its_bound() -> None:
     assert len(large) < codec.LARGEST_HISTORY_ENTRY
     assert "cut_short" in codec.read_history(PATH, large)
     assert "unreadable" in codec.read_history(PATH, b"not JSON")
+
+
+def test_a_history_entry_that_cannot_be_told_says_so() -> None:
+    assert "not all text" in codec.read_history(PATH, b'{"schema":1,"why":["\\ud800"]}')["unreadable"]
+    assert codec.read_history(PATH, b'{"schema":1,"why":"\\ud83d\\ude00"}') == {"why": "\U0001f600"}
