@@ -15,6 +15,8 @@ from config.models.health import (
     HttpProbeSettings,
     ProbeSettings,
     ProcessProbeSettings,
+    ResourceProbeSettings,
+    SearchSettings,
     TcpProbeSettings,
 )
 from failover.ports.service import Probe
@@ -23,9 +25,11 @@ from healthcheck.command import CommandProbe
 from healthcheck.http import HttpProbe
 from healthcheck.monitor import Monitor
 from healthcheck.process import ProcessProbe
+from healthcheck.resource import ResourceProbe
 from healthcheck.search import PidfileSearch, Search, by_command_line, by_port, by_program
 from healthcheck.tcp import TcpProbe
 from healthcheck.timing import Timing
+from healthcheck.usage import Limits
 
 __all__ = ["PROBES", "Monitor", "ProbeContext", "Timing"]
 
@@ -40,7 +44,7 @@ class ProbeContext:
 
 
 def _timing(settings: ProbeSettings) -> Timing:
-    return Timing(settings.every, settings.timeout, settings.rise, settings.fall)
+    return Timing(settings.every, settings.timeout, settings.rise, settings.fall, settings.critical, settings.grace)
 
 
 def _tcp(settings: TcpProbeSettings, _context: ProbeContext) -> Probe:
@@ -59,7 +63,13 @@ def _process(settings: ProcessProbeSettings, _context: ProbeContext) -> Probe:
     return ProcessProbe(_search(settings), _timing(settings))
 
 
-def _search(settings: ProcessProbeSettings) -> Search:
+def _resource(settings: ResourceProbeSettings, _context: ProbeContext) -> Probe:
+    disk = (str(settings.disk.path), settings.disk.free) if settings.disk is not None else None
+    limits = Limits(settings.memory, settings.open_files, settings.cpu, disk, settings.load)
+    return ResourceProbe(_search(settings) if limits.of_tree else None, limits, _timing(settings))
+
+
+def _search(settings: SearchSettings) -> Search:
     if settings.pidfile is not None:
         return PidfileSearch(Path(settings.pidfile))
     if settings.exe is not None:
@@ -68,7 +78,7 @@ def _search(settings: ProcessProbeSettings) -> Search:
         return by_command_line(settings.cmdline)
     if settings.port is not None:
         return by_port(settings.port)
-    raise ValueError("a process probe needs one of pidfile, exe, cmdline, port")
+    raise ValueError("a process is found by one of pidfile, exe, cmdline, port")
 
 
 PROBES: dict[str, Callable[[Any, ProbeContext], Probe]] = {
@@ -76,4 +86,5 @@ PROBES: dict[str, Callable[[Any, ProbeContext], Probe]] = {
     "http": _http,
     "command": _command,
     "process": _process,
+    "resource": _resource,
 }

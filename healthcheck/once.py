@@ -15,9 +15,11 @@ from failover.ports.service import Finding, Probe
 async def find_up(probes: Sequence[Probe]) -> str:
     """The name of a probe that finds the service up, even an ill one; "" if none does."""
     findings = await asyncio.gather(*(_ask(probe) for probe in probes))
-    up = (Health.HEALTHY, Health.UNHEALTHY)
-    seen = (probe.name for probe, said in zip(probes, findings, strict=True) if said.there or said.health in up)
-    return next(seen, "")
+    return next((probe.name for probe, said in zip(probes, findings, strict=True) if _is_up(said)), "")
+
+
+def _is_up(said: Finding) -> bool:
+    return said.there or (said.health in (Health.HEALTHY, Health.UNHEALTHY) and not said.of_host)
 
 
 async def _ask(probe: Probe) -> Finding:

@@ -24,10 +24,12 @@ from config.models.fencing import (
 from config.models.health import (
     PROBE_KINDS,
     CommandProbeSettings,
+    DiskLimit,
     HealthSettings,
     HttpProbeSettings,
     ProbeSettings,
     ProcessProbeSettings,
+    ResourceProbeSettings,
     TcpProbeSettings,
 )
 from config.models.limits import LimitSettings, RetrySettings
@@ -54,6 +56,7 @@ __all__ = [
     "Config",
     "ControlSettings",
     "ControllerMethodSettings",
+    "DiskLimit",
     "Facts",
     "FencingSettings",
     "FollowHook",
@@ -68,6 +71,7 @@ __all__ = [
     "ProbeSettings",
     "ProcessProbeSettings",
     "PromoteHook",
+    "ResourceProbeSettings",
     "RetrySettings",
     "Section",
     "StoreSettings",

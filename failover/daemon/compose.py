@@ -35,6 +35,7 @@ from fencing.chain import Chain
 from fencing.peer import PeerAuth
 from healthcheck import PROBES, Monitor, ProbeContext
 from healthcheck.once import find_up
+from healthcheck.word import Together
 
 log = logging.getLogger("failoverd")
 
@@ -148,6 +149,10 @@ def make_adoption(
     return Adoption(store, edge, file.read(), file.write, config.limits.within, bar)
 
 
+def _tell_health(controller: RunningController, said: Together) -> None:
+    controller.tell_health(said.health, said.detail, said.gone, said.impaired)
+
+
 async def compose(config: Config, folder: StateFolder, version: str, stop: Callable[[int, str], None]) -> Parts:
     """Wire everything. Raises IdentityError, StateFolderError or LauncherError; nothing has started to decide yet."""
     identity = _identity(config)
@@ -188,6 +193,6 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
         stop=stop,
         adoption=make_adoption(config, folder, identity, store, edge, hooks.alive),
     )
-    controller.monitor = Monitor(make_probes(config, launcher), controller.tell_health)
+    controller.monitor = Monitor(make_probes(config, launcher), partial(_tell_health, controller))
     app = create_app(controller, _tokens(config), peer, STALE_AFTER_S)
     return Parts(controller, launcher, store, ApiServer(app, config.api.listen, folder.socket))

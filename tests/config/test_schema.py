@@ -18,6 +18,7 @@ from config.models import (
     CommandProbeSettings,
     Config,
     ControllerMethodSettings,
+    DiskLimit,
     FencingSettings,
     FollowHook,
     Hook,
@@ -28,6 +29,7 @@ from config.models import (
     PositionHook,
     ProcessProbeSettings,
     PromoteHook,
+    ResourceProbeSettings,
     RetrySettings,
     Section,
     TcpProbeSettings,
@@ -38,9 +40,9 @@ from config.schema import json_schema
 
 SECTIONS: list[type[Section]] = [
     ApiSettings, AuthSettings, CommandControlSettings, CommandMethodSettings, CommandProbeSettings,
-    Config, ControllerMethodSettings, FencingSettings, FollowHook, Hook, HttpProbeSettings,
+    Config, ControllerMethodSettings, DiskLimit, FencingSettings, FollowHook, Hook, HttpProbeSettings,
     LimitSettings, LocalSettings, PolledHook, PositionHook, ProcessProbeSettings, PromoteHook,
-    RetrySettings, TcpProbeSettings, ZooKeeperSettings,
+    ResourceProbeSettings, RetrySettings, TcpProbeSettings, ZooKeeperSettings,
 ]  # fmt: skip
 
 
@@ -94,8 +96,8 @@ def test_the_lists_of_kinds_are_those_of_the_models() -> None:
     assert set(STORE_KINDS) == _kinds(ZooKeeperSettings, LocalSettings)
     assert set(CONTROL_KINDS) == _kinds(CommandControlSettings)
     assert set(FENCER_KINDS) == _kinds(CommandMethodSettings, ControllerMethodSettings)
-    probes = _kinds(TcpProbeSettings, HttpProbeSettings, CommandProbeSettings, ProcessProbeSettings)
-    assert set(PROBE_KINDS) == probes
+    probes = (TcpProbeSettings, HttpProbeSettings, CommandProbeSettings, ProcessProbeSettings, ResourceProbeSettings)
+    assert set(PROBE_KINDS) == _kinds(*probes)
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
