@@ -76,7 +76,8 @@ class Monitor:
     """`tell` is called on the loop with what all probes say together, when that (or why) has changed.
 
     `clock` gives seconds. An exception out of a probe is a bug: it goes to the loop's exception handler.
-    `excused`: how many failures were put down to our own starvation.
+    `excused`: how many failures were put down to our own starvation. `ends`: how often it was told that the service
+    has ended.
     """
 
     def __init__(self, probes: Sequence[Probe], tell: Tell, clock: Callable[[], float] | None = None) -> None:
@@ -84,6 +85,7 @@ class Monitor:
         self._watchers = [_Watcher(probe, self._clock()) for probe in probes]
         self._tell = tell
         self.excused = 0
+        self.ends = 0
         self._generation = 0
         self._told: Together | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -182,6 +184,8 @@ class Monitor:
         now_s = self._clock()
         said = together(watcher.says(now_s) for watcher in self._watchers)
         if said != self._told:
+            if said.gone and (self._told is None or not self._told.gone):
+                self.ends += 1
             self._told = said
             self._tell(said)
 

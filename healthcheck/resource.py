@@ -27,7 +27,7 @@ class ResourceProbe(AskingProbe):
     """Measures what `search` finds (None: only the host) against `limits`."""
 
     def __init__(self, search: Search | None, limits: Limits, timing: Timing) -> None:
-        super().__init__(f"resource {search.words}" if search else "resource", timing)
+        super().__init__(f"resource {search.words if search is not None else _of_host(limits)}", timing)
         self._search = search
         self._usage = Usage(limits)
         self._errand = Errand(f"probe-{self.name}"[:15])
@@ -80,3 +80,9 @@ class ResourceProbe(AskingProbe):
 
     def _said(self, health: Health, detail: str) -> Finding:
         return Finding(health, detail, there=self._search is not None, of_host=self._search is None)
+
+
+def _of_host(limits: Limits) -> str:
+    """Several such probes are told apart by what they look at."""
+    parts = [limits.disk[0]] if limits.disk is not None else []
+    return ", ".join([*parts, "load"] if limits.load is not None else parts)

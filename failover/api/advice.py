@@ -143,9 +143,9 @@ def _impaired(node: str, snapshot: Snapshot, member: Member | None, advice: _Adv
     if not failing:
         return
     which = snapshot.health_detail if mine else "ask its own controller which"
-    probes = f"{failing} probe{'s' if failing > 1 else ''} that {'are' if failing > 1 else 'is'} not critical"
+    probes = "1 probe that is not critical fails" if failing == 1 else f"{failing} probes that are not critical fail"
     advice.add(
-        f"it is impaired, {probes} failing ({which}): an equally fresh candidate that is less so goes first",
+        f"it is impaired: {probes} ({which}); an equally fresh candidate that is less so goes first",
         f"mend what is impaired on {node}",
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from config.models.control import CommandControlSettings, PolledHook
 from config.models.control import Hook as HookSettings
-from failover.control.command import CommandControl, CommandHooks, Hook, StillUp
+from failover.control.command import CommandControl, CommandHooks, Ends, Hook, StillUp, never
 from failover.ports.service import ServiceControl
 from failover.support.launcher import Launcher
 
@@ -20,7 +20,8 @@ from failover.support.launcher import Launcher
 class ControlContext:
     """What a control needs besides its settings. `addresses`: where each configured node is reached.
 
-    `still_up`: asks the probes once, for a service whose standbys are stopped.
+    `still_up`: asks the probes once, for a service whose standbys are stopped. `ends`: how often the probes have told
+    that the service has ended.
     """
 
     launcher: Launcher
@@ -28,6 +29,7 @@ class ControlContext:
     node: str
     addresses: Mapping[str, str] = field(default_factory=dict)
     still_up: StillUp | None = None
+    ends: Ends = never
 
 
 def _command(settings: CommandControlSettings, context: ControlContext) -> CommandControl:
@@ -42,7 +44,8 @@ def _command(settings: CommandControlSettings, context: ControlContext) -> Comma
         position=_hook(settings.position) if settings.position else None,
         addresses=context.addresses,
     )
-    return CommandControl(context.launcher, hooks, context.still_up if settings.standby == "stopped" else None)
+    still_up = context.still_up if settings.standby == "stopped" else None
+    return CommandControl(context.launcher, hooks, still_up, context.ends)
 
 
 def _hook(settings: HookSettings | PolledHook) -> Hook:

@@ -26,8 +26,16 @@ NUMBER = re.compile(r"[0-9]{1,19}")
 PAUSES_S = (0.1, 0.3, 1.0)
 """Between the questions after a demote: a service may need a moment to say `standby`."""
 GONE_WAIT_S = 1.0
+ENDED = "demote: exit 0, and its process has ended"
 StillUp = Callable[[], Awaitable[str]]
 """Asks every probe once: the one that finds the service up, or ""."""
+Ends = Callable[[], int]
+"""How often the probes have told that the service, all of it, has ended."""
+
+
+def never() -> int:
+    """Where no probe can tell."""
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +67,13 @@ class CommandHooks:
 class CommandControl:
     """Implements `ServiceControl`. `still_up` asks the probes; None where a standby is up as well as the active."""
 
-    def __init__(self, launcher: Launcher, hooks: CommandHooks, still_up: StillUp | None = None) -> None:
+    def __init__(
+        self, launcher: Launcher, hooks: CommandHooks, still_up: StillUp | None = None, ends: Ends = never
+    ) -> None:
         self._launcher = launcher
         self._hooks = hooks
         self._still_up = still_up
+        self._ends = ends
 
     async def promote(self, ask: Promote) -> Result:
         """Run `promote`; the active that it is told of is this node."""
@@ -80,11 +91,13 @@ class CommandControl:
         UNKNOWN at most if a promote was still running when it began (S4).
         """
         until = asyncio.get_running_loop().time() + self._hooks.demote.timeout_s
+        before = self._ends()
         promoting = self._launcher.alive(PROMOTE)
         facts = self._facts(ask.epoch, ask.attempt, ask.reason)
         result = _result(DEMOTE, await self._run(DEMOTE, self._hooks.demote, facts))
         if result.verdict is Verdict.DONE:
-            result = await self._agreed(ask.gone, until)
+            # Workers that outlived a crash, say, have often ended by now: only an end of this very moment counts.
+            result = await self._agreed(lambda: ask.gone or self._ends() > before, until)
         if promoting:
             return Result(Verdict.UNKNOWN, f"{result.detail}; but a promote that could not be ended was running")
         return result
@@ -123,10 +136,10 @@ class CommandControl:
         outcome = await self._run(READY, self._hooks.ready, self._facts(None, None, ""))
         return "" if outcome.verdict is Verdict.DONE else f"ready: {outcome.describe()}"
 
-    async def _agreed(self, gone: bool, until: float) -> Result:
+    async def _agreed(self, gone: Callable[[], bool], until: float) -> Result:
         """Exit 0 alone is the hook's word only: what says that it is active still is not demoted."""
         role = self._hooks.role
-        if gone:
+        if gone():
             left_s = min(GONE_WAIT_S, until - asyncio.get_running_loop().time())
             if (
                 role is not None
@@ -134,9 +147,9 @@ class CommandControl:
                 and await self._role(role, min(role.timeout_s, left_s)) is ServiceRole.ACTIVE
             ):
                 return Result(Verdict.NOT_DONE, "demote: exit 0, but role says active although its process has ended")
-            return Result(Verdict.DONE, "demote: exit 0, and its process has ended")
+            return Result(Verdict.DONE, ENDED)
         if role is not None:
-            return await self._confirmed(role, until)
+            return await self._confirmed(role, gone, until)
         if self._still_up is not None:
             return await self._down(self._still_up, until)
         return Result(Verdict.UNKNOWN, "demote: exit 0, but without a role hook nothing can tell whether it worked")
@@ -153,7 +166,7 @@ class CommandControl:
             await asyncio.sleep(pause_s)
         return Result(Verdict.UNKNOWN, f"demote: exit 0, but the service is still up ({up})")
 
-    async def _confirmed(self, role: Hook, until: float) -> Result:
+    async def _confirmed(self, role: Hook, gone: Callable[[], bool], until: float) -> Result:
         """Ask until it says standby, a few times: what says `active` still is not demoted."""
         loop = asyncio.get_running_loop()
         said = None
@@ -164,6 +177,8 @@ class CommandControl:
             said = await self._role(role, min(role.timeout_s, left_s))
             if said is ServiceRole.STANDBY:
                 return Result(Verdict.DONE, "demote: exit 0, and role says standby")
+            if said is ServiceRole.UNKNOWN and gone():
+                return Result(Verdict.DONE, ENDED)
             await asyncio.sleep(max(0.0, min(pause_s, until - loop.time())))
         if said is None:
             return Result(Verdict.UNKNOWN, "demote: exit 0, but its deadline left no time to ask role")

@@ -100,6 +100,7 @@ def _promote(move: Move, event: Claimed) -> None:
         crumb=Crumb(record, event.version),
         service=ServiceRole.UNKNOWN,
         reported=ServiceRole.UNKNOWN,
+        gone=False,  # S3: what had ended may be started now; a demote after a promote that fails must make sure
     )
     move.become(Role.PROMOTING, f"{state.grounds}; claimed epoch {event.epoch}")
     old_active = old.node.name if old is not None else ""

@@ -149,6 +149,16 @@ def make_adoption(
     return Adoption(store, edge, file.read(), file.write, config.limits.within, bar)
 
 
+class _Health:
+    """The control is made before the monitor that it hears of ends from."""
+
+    monitor: Monitor | None = None
+
+    def ends(self) -> int:
+        """How often the service has ended."""
+        return self.monitor.ends if self.monitor is not None else 0
+
+
 def _tell_health(controller: RunningController, said: Together) -> None:
     controller.tell_health(said.health, said.detail, said.gone, said.impaired)
 
@@ -164,8 +174,9 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
     peer = PeerAuth(config.api.peer_secret.reveal().encode()) if config.api.peer_secret else None
     addresses = {name: facts["address"] for name, facts in config.nodes.items() if "address" in facts}
     still_up = partial(find_up, make_probes(config, launcher))
+    health = _Health()
     control = CONTROLS[config.control.kind](
-        config.control, ControlContext(launcher, config.service, config.node, addresses, still_up)
+        config.control, ControlContext(launcher, config.service, config.node, addresses, still_up, health.ends)
     )
     store = make_store(config)
     loop = asyncio.get_running_loop()
@@ -193,6 +204,6 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
         stop=stop,
         adoption=make_adoption(config, folder, identity, store, edge, hooks.alive),
     )
-    controller.monitor = Monitor(make_probes(config, launcher), partial(_tell_health, controller))
+    controller.monitor = health.monitor = Monitor(make_probes(config, launcher), partial(_tell_health, controller))
     app = create_app(controller, _tokens(config), peer, STALE_AFTER_S)
     return Parts(controller, launcher, store, ApiServer(app, config.api.listen, folder.socket))
