@@ -23,6 +23,8 @@ from healthcheck.tree import Tree, in_words
 
 STATES = {"T": "stopped", "t": "stopped by a debugger", "Z": "a zombie", "X": "dead"}
 MOST_WATCHED = 16
+_SUCCESSOR_TICKS = 5
+"""A shell loop starts the next instance in the same group and session, before we have heard of the last one's end."""
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
@@ -95,7 +97,7 @@ class ProcessProbe(AskingProbe):
         if self._tree.holds(pid):
             return True
         end, stat = self._end, read_stat(pid)
-        if end is None or stat is None or stat[3] > end.at:
+        if end is None or stat is None or stat[3] > end.at - _SUCCESSOR_TICKS:
             return False
         if end.group != stat[1] and end.session != stat[2]:
             return False

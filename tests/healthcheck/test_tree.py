@@ -144,6 +144,24 @@ def test_a_worker_that_was_forked_after_the_last_look_is_not_taken_for_the_servi
     asyncio.run(story())
 
 
+def test_an_instance_that_a_loop_has_started_anew_is_no_orphan(services: Services) -> None:
+    """In the same group and session, and before the end of the one before was heard of."""
+    services.start("/bin/sh", "-c", f"while :; do {services.program} 62.5; done")
+    search = by_command_line("serviced 62.5$")
+
+    def instance() -> int:
+        return next(iter(asyncio.run(search.find())), 0)
+
+    first = eventually(instance, 5.0, "it runs")
+
+    async def story(told: Told) -> None:
+        os.kill(first, signal.SIGKILL)
+        await eventually_async(lambda: told.words[-1][2], 5.0, "its end is told")
+        await told.says(Health.HEALTHY)
+
+    watched(search, QUICK, story)
+
+
 def test_a_new_main_process_beside_orphans_is_the_service(services: Services) -> None:
     main = services.start_tree(workers=2)
 
