@@ -73,6 +73,8 @@ class PidfileSearch:
         pid = self._number() or 1
         if pid in (1, os.getpgrp()) or start_time(pid):  # 1 would mean every group; a zombie counts itself
             return ""
+        if _lives(pid):
+            return f"process {pid} is there, though /proc does not show it to this user"
         try:
             os.killpg(pid, 0)
         except ProcessLookupError:
@@ -93,6 +95,17 @@ class PidfileSearch:
         except (OSError, ValueError, IndexError):
             return None
         return pid if 0 < pid <= _LARGEST_PID else None
+
+
+def _lives(pid: int) -> bool:
+    """Whether there is such a process, whatever /proc says (it may be mounted with `hidepid`)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 class WalkSearch:

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -330,3 +332,30 @@ def test_a_look_that_takes_long_is_seldom(services: Services) -> None:
         tree.forget()
 
     asyncio.run(story())
+
+
+HIDDEN = """
+import asyncio, os, sys
+from pathlib import Path
+from healthcheck.process import ProcessProbe
+from healthcheck.search import PidfileSearch
+from healthcheck.timing import Timing
+os.setgid(65534), os.setuid(65534)
+found = asyncio.run(ProcessProbe(PidfileSearch(Path(sys.argv[1])), Timing()).check())
+print(found.health.value, found.detail, found.there, found.absent, sep="; ", flush=True)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount /proc so that it hides others' processes")
+def test_a_process_that_proc_hides_is_not_taken_for_gone_s3(services: Services) -> None:
+    main = services.start()
+    pidfile = Path("/dev/shm") / f"hidden-{main}.pid"  # where anyone may read it
+    pidfile.write_text(str(main))
+    script = 'mount -t proc -o hidepid=2 proc /proc && exec "$@"'
+    command = ["unshare", "-m", "sh", "-c", script, "sh", sys.executable, "-c", HIDDEN, str(pidfile)]
+    told = subprocess.run(command, capture_output=True, text=True, check=False)
+    pidfile.unlink()
+    if "mount" in told.stderr or "unshare" in told.stderr:
+        pytest.skip("no file systems can be mounted here")
+    words = f"no such process, but process {main} is there, though /proc does not show it to this user"
+    assert told.stdout == f"not_responding; {words}; True; False\n", told.stderr
