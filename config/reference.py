@@ -10,7 +10,8 @@ from config.schema import JsonSchema, json_schema, resolved
 
 HEAD = """# Configuration reference
 
-One YAML file for each controller. Durations are written with a unit: `500ms`, `6s`, `2m`, `1h`.
+One YAML file for each controller. Durations are written with a unit: `500ms`, `6s`, `2m`, `1h`;
+amounts too: `512MiB`, `2GB`, or a share: `90%`.
 Secrets are references: `{file: PATH}` (mode 0600) or `{env: NAME}`. Unknown keys are refused.
 """
 _FORMATS = {
@@ -19,10 +20,12 @@ _FORMATS = {
     "failover-secret": "secret",
     "failover-command": "command",
     "failover-path": "absolute path",
+    "failover-amount": "amount",
 }
 _TYPES = {
     "string": "text",
     "integer": "whole number",
+    "number": "number",
     "boolean": "`true` or `false`",
     "object": "keys and values",
 }

@@ -41,6 +41,8 @@ def _drop_null(part: JsonSchema) -> None:
     if len(choices) == 1:
         del part["anyOf"]
         part.update({**choices[0], **part})
+    elif choices:
+        part["anyOf"] = choices
 
 
 def _parts(schema: Any) -> Iterator[JsonSchema]:

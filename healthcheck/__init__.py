@@ -15,6 +15,8 @@ from config.models.health import (
     HttpProbeSettings,
     ProbeSettings,
     ProcessProbeSettings,
+    ResourceProbeSettings,
+    SearchSettings,
     SystemdProbeSettings,
     TcpProbeSettings,
 )
@@ -25,10 +27,12 @@ from healthcheck.command import CommandProbe
 from healthcheck.http import HttpProbe
 from healthcheck.monitor import Monitor
 from healthcheck.process import ProcessProbe
+from healthcheck.resource import ResourceProbe
 from healthcheck.search import PidfileSearch, Search, by_command_line, by_port, by_program
 from healthcheck.systemd import SystemdProbe
 from healthcheck.tcp import TcpProbe
 from healthcheck.timing import Timing
+from healthcheck.usage import Limits
 
 __all__ = ["PROBES", "Monitor", "ProbeContext", "Timing"]
 
@@ -44,7 +48,7 @@ class ProbeContext:
 
 
 def _timing(settings: ProbeSettings) -> Timing:
-    return Timing(settings.every, settings.timeout, settings.rise, settings.fall)
+    return Timing(settings.every, settings.timeout, settings.rise, settings.fall, settings.critical, settings.grace)
 
 
 def _tcp(settings: TcpProbeSettings, _context: ProbeContext) -> Probe:
@@ -67,7 +71,13 @@ def _systemd(settings: SystemdProbeSettings, context: ProbeContext) -> Probe:
     return SystemdProbe(context.systemd(), settings.unit, _timing(settings))
 
 
-def _search(settings: ProcessProbeSettings) -> Search:
+def _resource(settings: ResourceProbeSettings, _context: ProbeContext) -> Probe:
+    disk = (str(settings.disk.path), settings.disk.free) if settings.disk is not None else None
+    limits = Limits(settings.memory, settings.open_files, settings.cpu, disk, settings.load)
+    return ResourceProbe(_search(settings) if limits.of_tree else None, limits, _timing(settings))
+
+
+def _search(settings: SearchSettings) -> Search:
     if settings.pidfile is not None:
         return PidfileSearch(Path(settings.pidfile))
     if settings.exe is not None:
@@ -76,7 +86,7 @@ def _search(settings: ProcessProbeSettings) -> Search:
         return by_command_line(settings.cmdline)
     if settings.port is not None:
         return by_port(settings.port)
-    raise ValueError("a process probe needs one of pidfile, exe, cmdline, port")
+    raise ValueError("a process is found by one of pidfile, exe, cmdline, port")
 
 
 PROBES: dict[str, Callable[[Any, ProbeContext], Probe]] = {
@@ -84,5 +94,6 @@ PROBES: dict[str, Callable[[Any, ProbeContext], Probe]] = {
     "http": _http,
     "command": _command,
     "process": _process,
+    "resource": _resource,
     "systemd": _systemd,
 }

@@ -17,6 +17,8 @@ class AskingProbe:
         self.timeout_s = timing.timeout_s
         self.rise = timing.rise
         self.fall = timing.fall
+        self.critical = timing.critical
+        self.grace_s = timing.grace_s
 
     def watch(self, tell: Callable[[Finding], None]) -> None:
         """It hears of nothing unasked."""

@@ -1,24 +1,34 @@
 """Asking all probes, each at its own pace, and telling what they say together, when it changes.
 
 Decides nothing. A check never overlaps the next one of its probe; what was asked before a `reset` never counts after
-it; and what the controller only missed because it was starved itself is not held against the service.
+it; while a probe's grace lasts, that the service is not up yet is not held against it; and neither is what the
+controller only missed because it was starved itself.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, runtime_checkable
 
 from failover.core.values import Health
 from failover.ports.service import Finding, Probe
-from healthcheck.word import Word, together
+from healthcheck.word import Together, Word, together
 
-Tell = Callable[[Health, str, bool], None]
+Tell = Callable[[Together], None]
 MOST_EXCUSES = 3
 """So many failures in a row are put down to our own starvation; then they count (S10 is for a loop that is stuck)."""
 LEAST_STARVATION_S = 0.1
+MOST_LATE_S = 1.0
+"""A check that begins later than this was kept waiting by a starved controller, however seldom it is made."""
+
+
+def boot_clock() -> float:
+    """Seconds that go on while the host is suspended: waking up late must look late."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 @runtime_checkable
@@ -32,34 +42,58 @@ class Forgetful(Protocol):
 class _Watcher:
     """One probe's findings within one generation: from one reset to the next."""
 
-    def __init__(self, probe: Probe) -> None:
+    def __init__(self, probe: Probe, now_s: float) -> None:
         self.probe = probe
         self.excuses = 0
-        self.restart()
+        self.restart(now_s)
 
-    def restart(self) -> None:
+    def restart(self, now_s: float) -> None:
         """Forget what was found; ends of processes count again once a check has met the new one."""
         self.word = Word(self.probe.rise, self.probe.fall)
         self.met = False
+        self.grace_until_s = now_s + self.probe.grace_s
+
+    def says(self, now_s: float) -> tuple[str, Finding, bool]:
+        """Its name, its word and its weight. A service that has not come up yet is `unknown` within the grace.
+
+        Failures are counted meanwhile: the first one after the grace is told at once. An end that was seen is no start.
+        """
+        name, said, left_s = self.probe.name, self.word.said, self.grace_until_s - now_s
+        seen_to_end = said.at_once or (said.gone and not said.absent)
+        if said.health.bad and not self.met and left_s > 0 and not seen_to_end:
+            words = f"{said.detail} (grace ends in {_coarse_s(left_s)} s)"
+            return f"starting: {name}", Finding(Health.UNKNOWN, words, there=said.there), self.probe.critical
+        return name, said, self.probe.critical
+
+
+def _coarse_s(left_s: float) -> int:
+    """Rounded up, for each new word is told, and goes into the history."""
+    step_s = 60 if left_s > 120 else 10 if left_s > 20 else 5
+    return math.ceil(left_s / step_s) * step_s
 
 
 class Monitor:
-    """`tell(health, detail, gone)` is called on the loop, when the word (or why it is bad) has changed.
+    """`tell` is called on the loop with what all probes say together, when that (or why) has changed.
 
     `clock` gives seconds. An exception out of a probe is a bug: it goes to the loop's exception handler.
+    `excused`: how many failures were put down to our own starvation. `ends`: how often it was told that the service
+    has ended.
     """
 
     def __init__(self, probes: Sequence[Probe], tell: Tell, clock: Callable[[], float] | None = None) -> None:
-        self._watchers = [_Watcher(probe) for probe in probes]
+        self._clock = clock or boot_clock
+        self._watchers = [_Watcher(probe, self._clock()) for probe in probes]
         self._tell = tell
-        self._clock = clock or asyncio.get_running_loop().time
+        self.excused = 0
+        self.ends = 0
         self._generation = 0
-        self._told: tuple[Health, str, bool] | None = None
+        self._told: Together | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begin to ask, on the running loop. Called once."""
         for watcher in self._watchers:
+            watcher.restart(self._clock())
             watcher.probe.watch(partial(self._hear, watcher))
         self._ask_all()
         if not self._watchers:
@@ -69,12 +103,16 @@ class Monitor:
         """Forget everything: the word is `unknown` (told, if it was another), and every probe is asked at once."""
         self._generation += 1
         for watcher in self._watchers:
-            watcher.restart()
+            watcher.restart(self._clock())
             if isinstance(watcher.probe, Forgetful):
                 watcher.probe.forget()
         if self._told is not None:
             self._tell_change()
         self._ask_all()
+
+    def process_seen(self) -> str:
+        """The name of a probe that knows of a process of the service, an orphan too; "" if none does."""
+        return next((watcher.probe.name for watcher in self._watchers if watcher.word.said.there), "")
 
     async def stop(self) -> None:
         """Ask no more, end what is being asked, and let the probes go."""
@@ -125,16 +163,19 @@ class Monitor:
 
     def _excused(self, watcher: _Watcher, finding: Finding, late_s: float, overrun_s: float) -> bool:
         """Whether a failure says more of a starved controller than of the service."""
-        starved = late_s > watcher.probe.every_s or overrun_s > max(LEAST_STARVATION_S, watcher.probe.timeout_s / 2)
+        probe = watcher.probe
+        late = late_s > max(LEAST_STARVATION_S, min(probe.every_s, MOST_LATE_S))
+        starved = late or overrun_s > max(LEAST_STARVATION_S, probe.timeout_s / 2)
         if not finding.health.bad or not starved or watcher.excuses >= MOST_EXCUSES:
             watcher.excuses = 0
             return False
         watcher.excuses += 1
+        self.excused += 1
         return True
 
     def _hear(self, watcher: _Watcher, finding: Finding) -> None:
         """A probe reports unasked. The end of an instance of before the last reset is not this one's."""
-        if finding.gone and not watcher.met:
+        if (finding.gone or finding.at_once) and not watcher.met:
             return
         self._count(watcher, finding)
 
@@ -144,11 +185,13 @@ class Monitor:
         self._tell_change()
 
     def _tell_change(self) -> None:
-        finding = together((watcher.probe.name, watcher.word.said) for watcher in self._watchers)
-        told = (finding.health, finding.detail, finding.gone)
-        if told != self._told:
-            self._told = told
-            self._tell(*told)
+        now_s = self._clock()
+        said = together(watcher.says(now_s) for watcher in self._watchers)
+        if said != self._told:
+            if said.gone and (self._told is None or not self._told.gone):
+                self.ends += 1
+            self._told = said
+            self._tell(said)
 
 
 async def _end(asking: asyncio.Task[Finding]) -> None:

@@ -15,12 +15,12 @@ from failover.ports.service import Finding, Probe, Sight
 async def look(probes: Sequence[Probe]) -> Sight:
     """What they find now. A service is up even where it is ill."""
     findings = await asyncio.gather(*(_ask(probe) for probe in probes))
-    well_or_ill = (Health.HEALTHY, Health.UNHEALTHY)
-    seen = (
-        probe.name for probe, said in zip(probes, findings, strict=True) if said.there or said.health in well_or_ill
-    )
-    up = next(seen, "")
+    up = next((probe.name for probe, said in zip(probes, findings, strict=True) if _is_up(said)), "")
     return Sight(up, absent=not up and any(said.absent for said in findings))
+
+
+def _is_up(said: Finding) -> bool:
+    return said.there or (said.health in (Health.HEALTHY, Health.UNHEALTHY) and not said.of_host)
 
 
 async def _ask(probe: Probe) -> Finding:

@@ -27,10 +27,12 @@ from config.models.fencing import (
 from config.models.health import (
     PROBE_KINDS,
     CommandProbeSettings,
+    DiskLimit,
     HealthSettings,
     HttpProbeSettings,
     ProbeSettings,
     ProcessProbeSettings,
+    ResourceProbeSettings,
     SystemdProbeSettings,
     TcpProbeSettings,
 )
@@ -59,6 +61,7 @@ __all__ = [
     "ControlSettings",
     "ControllerMethodSettings",
     "DemoteOrder",
+    "DiskLimit",
     "Facts",
     "FencingSettings",
     "FollowHook",
@@ -74,6 +77,7 @@ __all__ = [
     "ProcessProbeSettings",
     "PromoteHook",
     "PromoteOrder",
+    "ResourceProbeSettings",
     "RetrySettings",
     "Section",
     "StoreSettings",

@@ -14,16 +14,19 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
+from config.amounts import Number, Percent, Ratio, Size
 from config.commands import Command
-from config.durations import Duration
+from config.durations import Delay, Duration
 from config.models.control import RUN
 from config.models.intervals import at_most, refuse_too_slow
-from config.models.section import AbsolutePath, Count, Port, Section, Text
+from config.models.section import AbsolutePath, Count, Port, Section, Switch, Text
 from config.models.units import UnitName
 from config.refusals import refusal
 
 SOURCES = ("pidfile", "exe", "cmdline", "port")
+OF_TREE = ("memory", "open_files", "cpu")
 
 
 class ProbeSettings(Section):
@@ -37,6 +40,16 @@ class ProbeSettings(Section):
     )
     rise: Count = Field(default=1, description="So many good answers in a row make it healthy.")
     fall: Count = Field(default=2, description="So many bad ones in a row make it unhealthy.")
+    critical: Switch = Field(
+        default=True,
+        description="`true`: the service is ill when this probe fails. "
+        "`false`: the node is only impaired, and goes behind equally fresh candidates.",
+    )
+    grace: Delay = Field(
+        default=0.0,
+        description="So long after a start (of the service, or of the controller) failures do not count, "
+        "until it has passed once.",
+    )
 
     @model_validator(mode="after")
     def _answers_before_the_next(self) -> "ProbeSettings":
@@ -107,12 +120,9 @@ def _pattern(text: str) -> str:
     return text
 
 
-class ProcessProbeSettings(ProbeSettings):
-    """`kind: process`: a process is there; its end is seen at once."""
+class SearchSettings(ProbeSettings):
+    """How the service's main process is found."""
 
-    kind: Literal["process"] = Field(
-        description="Healthy while the process lives. Say one of pidfile, exe, cmdline, port."
-    )
     pidfile: AbsolutePath | None = Field(default=None, description="The file that holds its pid.")
     exe: AbsolutePath | None = Field(default=None, description="The program it runs.")
     cmdline: Annotated[Text, AfterValidator(_pattern)] | None = Field(
@@ -120,13 +130,73 @@ class ProcessProbeSettings(ProbeSettings):
     )
     port: Port | None = Field(default=None, description="The TCP port it listens on.")
 
+    def sources(self) -> list[str]:
+        """The ways of finding it that are written."""
+        return [name for name in SOURCES if getattr(self, name) is not None]
+
+
+def _one_source(written: list[str], why: str = "") -> PydanticCustomError:
+    choice = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
+    return refusal(f"say exactly one of {choice}{why}", f"found {' and '.join(written) or 'none'}")
+
+
+class ProcessProbeSettings(SearchSettings):
+    """`kind: process`: a process is there; its end is seen at once."""
+
+    kind: Literal["process"] = Field(
+        description="Healthy while the process lives. Say one of pidfile, exe, cmdline, port."
+    )
+
     @model_validator(mode="after")
     def _has_one_source(self) -> "ProcessProbeSettings":
-        written = [name for name in SOURCES if getattr(self, name) is not None]
-        if len(written) != 1:
-            found = " and ".join(written) or "none"
-            choice = f"{', '.join(SOURCES[:-1])} or {SOURCES[-1]}"
-            raise refusal(f"say exactly one of {choice}", f"found {found}")
+        if len(self.sources()) != 1:
+            raise _one_source(self.sources())
+        return self
+
+
+class DiskLimit(Section):
+    """How much must be free on the file system of a path."""
+
+    path: AbsolutePath = Field(description="A path on the file system.")
+    free: Size = Field(description="So much must be free at least: `5%`, or `2GiB`.")
+
+
+class ResourceProbeSettings(SearchSettings):
+    """`kind: resource`: the service's process tree, and its host, stay within limits."""
+
+    kind: Literal["resource"] = Field(
+        description="Healthy within every limit. Say at least one; for memory, open_files and cpu one of "
+        "pidfile, exe, cmdline, port, too."
+    )
+    every: Duration = Field(default=5.0, description="From one probe's start to the next.")
+    timeout: Duration = Field(
+        default_factory=at_most(2.0),
+        description="When a probe without an answer counts as `not_responding`. "
+        "Default: 2s, or `every` if that is shorter.",
+    )
+    memory: Size | None = Field(
+        default=None, description="The most memory (resident, summed over the tree): `512MiB`, or `80%` of the host's."
+    )
+    open_files: Number | None = Field(
+        default=None,
+        description="The most open files of any process of the tree: a number, or `90%` of its soft limit.",
+    )
+    cpu: Percent | None = Field(
+        default=None, description="The most processor time of the tree since the last look: `90%` of the whole host's."
+    )
+    disk: DiskLimit | None = Field(default=None, description="How much must be free on a disk.")
+    load: Ratio | None = Field(default=None, description="The highest load average (one minute) for each processor.")
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> "ResourceProbeSettings":
+        of_tree = [name for name in OF_TREE if getattr(self, name) is not None]
+        written = self.sources()
+        if not of_tree and self.disk is None and self.load is None:
+            raise refusal("no limit is given", f"say one of {', '.join(OF_TREE)}, disk or load")
+        if of_tree and len(written) != 1:
+            raise _one_source(written, f" for {' and '.join(of_tree)}")
+        if written and not of_tree:
+            raise refusal(f"{' and '.join(written)} finds a process of which nothing is asked", "take it out")
         return self
 
 
@@ -138,7 +208,12 @@ class SystemdProbeSettings(ProbeSettings):
 
 
 HealthSettings = Annotated[
-    TcpProbeSettings | HttpProbeSettings | CommandProbeSettings | ProcessProbeSettings | SystemdProbeSettings,
+    TcpProbeSettings
+    | HttpProbeSettings
+    | CommandProbeSettings
+    | ProcessProbeSettings
+    | ResourceProbeSettings
+    | SystemdProbeSettings,
     Field(discriminator="kind"),
 ]
-PROBE_KINDS = ("tcp", "http", "command", "process", "systemd")
+PROBE_KINDS = ("tcp", "http", "command", "process", "resource", "systemd")

@@ -6,9 +6,9 @@ Knows the sections by name; reading and checking are done in `config.loading`.
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, PrivateAttr
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from config.models.api import ApiSettings
 from config.models.control import ControlSettings
@@ -18,8 +18,15 @@ from config.models.limits import LimitSettings
 from config.models.section import AbsolutePath, FactName, FactValue, Lag, Name, Priority, Section, Switch
 from config.models.store import StoreSettings
 from config.problems import Problem
+from config.refusals import refusal
 
 Facts = Mapping[FactName, FactValue]
+
+
+def _one_counts(probes: tuple[HealthSettings, ...]) -> tuple[HealthSettings, ...]:
+    if not any(probe.critical for probe in probes):
+        raise refusal("no probe is critical, so the service would always count as well", "leave one critical")
+    return probes
 
 
 class Config(Section):
@@ -48,7 +55,9 @@ class Config(Section):
         description="Every node, with facts (address and any others) that fence methods may use.",
     )
     control: ControlSettings = Field(description="How the service is steered.")
-    health: tuple[HealthSettings, ...] = Field(min_length=1, max_length=50, description="The probes; all must be well.")
+    health: Annotated[tuple[HealthSettings, ...], AfterValidator(_one_counts)] = Field(
+        min_length=1, max_length=50, description="The probes; all critical ones must pass."
+    )
     fencing: FencingSettings = Field(description="How the old active is fenced.")
     on_store_loss: Literal["hold", "step_down"] = Field(
         default="hold",

@@ -99,6 +99,7 @@ def advice_on(node: str, snapshot: Snapshot, now_s: float) -> dict[str, Any]:
         _own(snapshot, now_s, advice)
     member = next((each for each in snapshot.members if each.node.name == node), None)
     active = _acts(node, snapshot, member)
+    _impaired(node, snapshot, member, advice)
     if not active:
         _standing_orders(node, snapshot, advice)
         _record(node, snapshot, member, advice)
@@ -133,6 +134,20 @@ def _own(snapshot: Snapshot, now_s: float, advice: _Advice) -> None:
             f"its service is {_words(snapshot.health)}: {snapshot.health_detail}",
             f"mend the service on {snapshot.node.name}",
         )
+
+
+def _impaired(node: str, snapshot: Snapshot, member: Member | None, advice: _Advice) -> None:
+    """Said of an active, too: it stays where it is, and somebody should mend it."""
+    mine = node == snapshot.node.name
+    failing = snapshot.impaired if mine else member.impaired if member is not None else 0
+    if not failing:
+        return
+    which = snapshot.health_detail if mine else "ask its own controller which"
+    probes = "1 probe that is not critical fails" if failing == 1 else f"{failing} probes that are not critical fail"
+    advice.add(
+        f"it is impaired: {probes} ({which}); an equally fresh candidate that is less so goes first",
+        f"mend what is impaired on {node}",
+    )
 
 
 def _standing_orders(node: str, snapshot: Snapshot, advice: _Advice) -> None:

@@ -126,6 +126,7 @@ def _members(members: Iterable[View]) -> str:
 def _member(member: View) -> str:
     tags = [word for word in ("drained",) if member[word]]
     tags += [] if member["candidate"] else ["not a candidate"]
+    tags += [f"impaired {member['impaired']}"] if member["impaired"] else []
     if member["position"] is not None:
         tags.append(f"position {member['position']}")
     about = f'<div class="soft">{escape(", ".join(tags))}</div>' if tags else ""

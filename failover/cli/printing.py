@@ -102,6 +102,7 @@ def _member(cluster: View) -> Any:
     def row(each: View) -> tuple[object, ...]:
         lag = "" if each["position"] is None or freshest is None else freshest - each["position"]
         notes = [word for word in ("drained",) if each[word]] + ([] if each["candidate"] else ["no candidate"])
+        notes += [f"impaired {each['impaired']}"] if each.get("impaired") else []
         return each["node"], each["role"], each["health"], lag, ", ".join(notes), each["why"]
 
     return row

@@ -11,7 +11,7 @@ from typing import Any
 
 from config.models.control import CommandControlSettings, ControlSettings, PolledHook, SystemdControlSettings
 from config.models.control import Hook as HookSettings
-from failover.control.command import CommandControl, CommandHooks
+from failover.control.command import CommandControl, CommandHooks, Ends, never
 from failover.control.hooks import AskingHooks, Hook, HookAsker
 from failover.control.systemd import Order, SystemdControl, UnitOrders
 from failover.ports.service import Look, ServiceControl
@@ -23,8 +23,8 @@ from failover.support.systemd_bus import SystemdBus
 class ControlContext:
     """What a control needs besides its settings. `addresses`: where each configured node is reached.
 
-    `look`: asks the probes once, where the service itself cannot be asked. `systemd`: gives the bus, where a unit is
-    steered.
+    `look`: asks the probes once, where the service itself cannot be asked. `ends`: how often the probes have told
+    that the service has ended. `systemd`: gives the bus, where a unit is steered.
     """
 
     launcher: Launcher
@@ -32,12 +32,13 @@ class ControlContext:
     node: str
     addresses: Mapping[str, str] = field(default_factory=dict)
     look: Look | None = None
+    ends: Ends = never
     systemd: Callable[[], SystemdBus] = SystemdBus
 
 
 def _command(settings: CommandControlSettings, context: ControlContext) -> CommandControl:
     hooks = CommandHooks(**_asking(settings, context), promote=_hook(settings.promote), demote=_hook(settings.demote))
-    return CommandControl(context.launcher, hooks, context.look, settings.standby == "stopped")
+    return CommandControl(context.launcher, hooks, context.look, settings.standby == "stopped", context.ends)
 
 
 def _systemd(settings: SystemdControlSettings, context: ControlContext) -> SystemdControl:

@@ -122,11 +122,15 @@ class MembersChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class HealthChanged(Event):
-    """The probes' combined word changed. `gone`: the service's process is known to have ended."""
+    """The probes' combined word changed. `gone`: the service's process is known to have ended.
+
+    `impaired`: how many probes fail that are not critical.
+    """
 
     health: Health
     detail: str = ""
     gone: bool = False
+    impaired: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def started(move: Move, event: Started) -> None:
 
 
 def _note_health(move: Move, event: HealthChanged) -> None:
-    move.set(health=event.health, health_detail=event.detail, gone=event.gone)
+    move.set(health=event.health, health_detail=event.detail, gone=event.gone, impaired=event.impaired)
 
 
 def health_noted(move: Move, event: HealthChanged) -> None:

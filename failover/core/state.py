@@ -67,6 +67,7 @@ class State:
     gone: bool = False
     stays: str = ""  # why an ill active stays where it is
     restarting: bool = False  # the demote under way is followed by a promote on this node
+    impaired: int = 0  # how many probes fail that are not critical
     service: ServiceRole = ServiceRole.UNKNOWN
     reported: ServiceRole = ServiceRole.UNKNOWN
     standby_reports: int = 0
@@ -245,10 +246,14 @@ def _well(state: State, member: Member) -> bool:
     return member.health is Health.HEALTHY or state.settings.standby_stopped
 
 
-def rank(priority: int, position: int | None, name: str) -> tuple[int, int, tuple[int, ...]]:
-    """Order of candidates, the best highest: position, then priority, then the name that sorts first."""
-    fresh = -1 if position is None else position
-    return (fresh, priority, (*(-ord(letter) for letter in name), 1))
+def rank(member: Member) -> tuple[int, int, int, tuple[int, ...]]:
+    """Order of candidates, the best highest: position, fewest impairments, priority, the name that sorts first.
+
+    Position stays first: an impairment costs comfort, a staler node costs data.
+    """
+    fresh = -1 if member.position is None else member.position
+    by_name = (*(-ord(letter) for letter in member.node.name), 1)
+    return (fresh, -member.impaired, member.priority, by_name)
 
 
 def best_candidate(state: State) -> bool:
@@ -260,8 +265,8 @@ def best_candidate(state: State) -> bool:
     ]
     if state.session is not None and state.session.id == state.freed and others:
         return False
-    mine = rank(state.settings.priority, state.position, state.identity.node.name)
-    return all(rank(m.priority, m.position, m.node.name) < mine for m in others)
+    mine = rank(member_of(state))
+    return all(rank(member) < mine for member in others)
 
 
 def switchover_in_force(state: State) -> Switchover | None:
@@ -333,6 +338,7 @@ def member_of(state: State) -> Member:
         address=state.identity.address,
         priority=state.settings.priority,
         position=state.position,
+        impaired=state.impaired,
         candidate=state.settings.candidate and not state.drained and not state.bar,
         settled=state.settled,
         ended=_ended(state),

@@ -125,6 +125,7 @@ class Member:
     """What a controller publishes about itself. `settled` is set once S8 has been done under this boot-id.
 
     `ended`: the epoch of this node's own breadcrumb from before its last boot, once it is settled; 0: there is none.
+    `impaired`: how many of its probes fail that are not critical.
     """
 
     node: Node
@@ -142,6 +143,7 @@ class Member:
     why: str = ""
     config_hash: str = ""
     version: str = ""
+    impaired: int = 0
 
 
 @dataclass(frozen=True, slots=True)

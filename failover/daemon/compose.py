@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from config import Config, config_hash, lease_timing
@@ -21,7 +21,7 @@ from failover.core.values import Identity, Node, Settings
 from failover.daemon.identity import identify, read_machine_id_on_one_host
 from failover.daemon.session_file import SessionFile
 from failover.daemon.state_folder import StateFolder
-from failover.ports.service import Probe
+from failover.ports.service import Probe, Sight
 from failover.ports.store import Store
 from failover.runtime.adoption import Adoption
 from failover.runtime.controller import RunningController
@@ -36,6 +36,7 @@ from fencing.chain import Chain
 from fencing.peer import PeerAuth
 from healthcheck import PROBES, Monitor, ProbeContext
 from healthcheck.once import look
+from healthcheck.word import Together
 
 log = logging.getLogger("failoverd")
 
@@ -152,6 +153,29 @@ def make_adoption(
     return Adoption(store, edge, file.read(), file.write, config.limits.within, bar)
 
 
+class _Health:
+    """The control is made before the monitor that it hears of ends from."""
+
+    monitor: Monitor | None = None
+
+    def __init__(self, probes: list[Probe]) -> None:
+        self._probes = probes
+
+    def ends(self) -> int:
+        """How often the service has ended."""
+        return self.monitor.ends if self.monitor is not None else 0
+
+    async def look(self) -> Sight:
+        """Ask every probe once. A probe that begins anew does not know the orphans that the monitor knows of."""
+        sight = await look(self._probes)
+        known = self.monitor.process_seen() if self.monitor is not None else ""
+        return replace(sight, up=known, absent=False) if sight.absent and known else sight
+
+
+def _tell_health(controller: RunningController, said: Together) -> None:
+    controller.tell_health(said.health, said.detail, said.gone, said.impaired)
+
+
 async def compose(config: Config, folder: StateFolder, version: str, stop: Callable[[int, str], None]) -> Parts:
     """Wire everything. Raises IdentityError, StateFolderError or LauncherError; nothing has started to decide yet."""
     identity = _identity(config)
@@ -163,10 +187,9 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
     peer = PeerAuth(config.api.peer_secret.reveal().encode()) if config.api.peer_secret else None
     addresses = {name: facts["address"] for name, facts in config.nodes.items() if "address" in facts}
     systemd = cache(SystemdBus)  # one connection for all, and none where no unit is named
-    look_once = partial(look, make_probes(config, launcher, systemd))
-    control = CONTROLS[config.control.kind](
-        config.control, ControlContext(launcher, config.service, config.node, addresses, look_once, systemd)
-    )
+    health = _Health(make_probes(config, launcher, systemd))
+    context = ControlContext(launcher, config.service, config.node, addresses, health.look, health.ends, systemd)
+    control = CONTROLS[config.control.kind](config.control, context)
     store = make_store(config)
     loop = asyncio.get_running_loop()
     edge = AsyncEdge(
@@ -193,6 +216,7 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
         stop=stop,
         adoption=make_adoption(config, folder, identity, store, edge, hooks.alive),
     )
-    controller.monitor = Monitor(make_probes(config, launcher, systemd), controller.tell_health)
+    probes = make_probes(config, launcher, systemd)
+    controller.monitor = health.monitor = Monitor(probes, partial(_tell_health, controller))
     app = create_app(controller, _tokens(config), peer, STALE_AFTER_S)
     return Parts(controller, launcher, store, ApiServer(app, config.api.listen, folder.socket))

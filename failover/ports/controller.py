@@ -43,6 +43,7 @@ class Snapshot:
 
     `proven_s`: send time of the last acknowledged renewal, same clock; None: the lock is not proven.
     `lease_s`: how long after `proven_s` the lock is certainly ours. `blocked`: what an operator must do, or "".
+    `impaired`: how many probes fail that are not critical.
     `standby_stopped`: a standby's service is down (`control.standby: stopped`); only then does its start say anything.
     """
 
@@ -76,6 +77,7 @@ class Snapshot:
     started_at: str
     recent: tuple[HistoryLine, ...] = ()
     standby_stopped: bool = True
+    impaired: int = 0
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -58,7 +58,9 @@ class Finding:
     """What one probe found. `gone`: the process is known to have ended.
 
     `absent`: there is no such process; said `fall` times in a row, it counts as gone. `there`: there is one, well or
-    ill: as long as any probe says so, no other's `gone` means that the service has ended.
+    ill: as long as any probe says so, no other's `gone` means that the service has ended. `at_once`: an end was seen,
+    though not that of the whole service: bad without waiting for `fall`. `of_host`: it speaks of the host; that it is
+    well does not mean that the service is up.
     """
 
     health: Health
@@ -66,6 +68,8 @@ class Finding:
     gone: bool = False
     absent: bool = False
     there: bool = False
+    at_once: bool = False
+    of_host: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,19 @@ Look = Callable[[], Awaitable[Sight]]
 
 
 class Probe(Protocol):
-    """One way to ask whether the service is well. `fall`/`rise`: findings in a row before the word changes."""
+    """One way to ask whether the service is well. `fall`/`rise`: findings in a row before the word changes.
+
+    `critical`: the service is ill when it does not pass; else the node is only impaired. `grace_s`: so long after a
+    start its failures do not count yet, until it has passed once.
+    """
 
     name: str
     every_s: float
     timeout_s: float
     rise: int
     fall: int
+    critical: bool
+    grace_s: float
 
     async def check(self) -> Finding:
         """Ask once. The monitor cancels it after `timeout_s`, which counts as NOT_RESPONDING."""

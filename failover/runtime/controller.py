@@ -165,9 +165,9 @@ class RunningController:
             log.error("%s", bar or "the lease is long enough again")
             self._post_standing()
 
-    def tell_health(self, health: Health, detail: str, gone: bool) -> None:
+    def tell_health(self, health: Health, detail: str, gone: bool, impaired: int) -> None:
         """The monitor's word changed."""
-        self.engine.post(HealthChanged(health, detail, gone))
+        self.engine.post(HealthChanged(health, detail, gone, impaired))
 
     async def _tick(self) -> None:
         """The heartbeat: the snapshot is fresh only while the loop turns (S11)."""

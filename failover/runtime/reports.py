@@ -157,6 +157,7 @@ def snapshot_of(
         attempt=state.attempt,
         health=state.health,
         health_detail=state.health_detail,
+        impaired=state.impaired,
         service_role=state.service,
         connected=state.connected,
         session=session.id if session else None,

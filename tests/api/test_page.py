@@ -156,3 +156,10 @@ def test_the_pages_are_part_of_the_package() -> None:
 
     folder = Path(failover.api.__file__).parent / "pages"
     assert {path.name for path in folder.iterdir()} == {"status.css", "status.js", "docs.html"}
+
+
+def test_an_impaired_node_says_so(api: ServedController, controller: InMemoryController) -> None:
+    controller.shown = active_snapshot(members=(member(DB1, Role.ACTIVE), member(DB2, impaired=1)))
+    told = main_of(api)
+    assert "impaired 1" in told
+    assert "1 probe that is not critical fails" in told

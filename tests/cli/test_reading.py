@@ -87,3 +87,16 @@ def test_nothing_that_is_shown_steers_the_terminal(ctl: Run, controller: InMemor
         out = ctl(*command).out
         assert all(letter.isprintable() or letter == "\n" for letter in out)
         assert "[red]x[/red]" in out
+
+
+def test_an_impaired_node_is_shown_and_why_says_what_follows(ctl: Run, controller: InMemoryController) -> None:
+    members = (member(DB1, Role.ACTIVE), member(DB2, impaired=2))
+    words = "all critical probes pass; impaired: resource: disk /var has 1 GiB of 100 GiB (1 %) free, limit 5 %"
+    controller.shown = active_snapshot(members=members, impaired=1, health_detail=words)
+    rows = {line.split()[0]: line for line in ctl("status").out.splitlines() if line.startswith("db")}
+    assert "impaired 1" in rows["db1"]
+    assert "impaired 2" in rows["db2"]
+    assert ctl("status", "--json").told["status"]["impaired"] == 1
+    assert "disk /var has 1 GiB" in ctl("why", "db1").out
+    assert "2 probes that are not critical fail" in ctl("why", "db2").out
+    assert "mend what is impaired on db2" in ctl("why", "db2").out

@@ -19,6 +19,7 @@ from config.models import (
     Config,
     ControllerMethodSettings,
     DemoteOrder,
+    DiskLimit,
     FencingSettings,
     FollowHook,
     Hook,
@@ -30,6 +31,7 @@ from config.models import (
     ProcessProbeSettings,
     PromoteHook,
     PromoteOrder,
+    ResourceProbeSettings,
     RetrySettings,
     Section,
     SystemdControlSettings,
@@ -42,9 +44,9 @@ from config.schema import json_schema
 
 SECTIONS: list[type[Section]] = [
     ApiSettings, AuthSettings, CommandControlSettings, CommandMethodSettings, CommandProbeSettings,
-    Config, ControllerMethodSettings, FencingSettings, FollowHook, Hook, HttpProbeSettings,
+    Config, ControllerMethodSettings, DiskLimit, FencingSettings, FollowHook, Hook, HttpProbeSettings,
     LimitSettings, LocalSettings, PolledHook, PositionHook, ProcessProbeSettings, PromoteHook,
-    RetrySettings, TcpProbeSettings, ZooKeeperSettings, DemoteOrder, PromoteOrder,
+    ResourceProbeSettings, RetrySettings, TcpProbeSettings, ZooKeeperSettings, DemoteOrder, PromoteOrder,
     SystemdControlSettings, SystemdProbeSettings,
 ]  # fmt: skip
 
@@ -100,7 +102,12 @@ def test_the_lists_of_kinds_are_those_of_the_models() -> None:
     assert set(CONTROL_KINDS) == _kinds(CommandControlSettings, SystemdControlSettings)
     assert set(FENCER_KINDS) == _kinds(CommandMethodSettings, ControllerMethodSettings)
     assert set(PROBE_KINDS) == _kinds(
-        TcpProbeSettings, HttpProbeSettings, CommandProbeSettings, ProcessProbeSettings, SystemdProbeSettings
+        TcpProbeSettings,
+        HttpProbeSettings,
+        CommandProbeSettings,
+        ProcessProbeSettings,
+        SystemdProbeSettings,
+        ResourceProbeSettings,
     )
 
 

@@ -164,6 +164,38 @@ def test_a_process_that_is_gone_needs_no_role_but_one_that_says_active_wins_s3(
     assert demoted(tmp_path, ask, role=sh(role)).verdict is verdict
 
 
+@pytest.mark.parametrize(
+    ("role", "verdict"), [("echo active", Verdict.NOT_DONE), ("echo standby", Verdict.DONE), ("exit 2", Verdict.DONE)]
+)
+def test_a_service_whose_last_worker_ends_while_it_is_demoted_is_gone_s3(
+    tmp_path: Path, role: str, verdict: Verdict
+) -> None:
+    ends = iter((3, *[4] * 20))
+
+    async def story(launcher: Launcher) -> Result:
+        hooks = CommandHooks("orders-db", "db1", promote=sh("exit 0"), demote=sh("exit 0"), role=sh(role))
+        return await CommandControl(launcher, hooks, ends=lambda: next(ends)).demote(DEMOTE)
+
+    assert with_launcher(tmp_path, story).verdict is verdict
+
+
+def test_a_service_whose_last_worker_ends_while_role_is_asked_is_gone_s3(tmp_path: Path) -> None:
+    async def story(launcher: Launcher) -> Result:
+        hooks = CommandHooks("orders-db", "db1", promote=sh("exit 0"), demote=sh("exit 0"), role=sh(f"touch {asked}"))
+        return await CommandControl(launcher, hooks, ends=lambda: int(asked.exists())).demote(DEMOTE)
+
+    asked = tmp_path / "asked"
+    assert with_launcher(tmp_path, story).verdict is Verdict.DONE
+
+
+def test_an_end_from_before_the_demote_says_nothing_of_it_s3(tmp_path: Path) -> None:
+    async def story(launcher: Launcher) -> Result:
+        hooks = CommandHooks("orders-db", "db1", promote=sh("exit 0"), demote=sh("exit 0"), role=sh("exit 2"))
+        return await CommandControl(launcher, hooks, ends=lambda: 5).demote(DEMOTE)
+
+    assert with_launcher(tmp_path, story).verdict is Verdict.UNKNOWN
+
+
 @pytest.mark.parametrize(("up", "verdict"), [("", Verdict.DONE), ("tcp 127.0.0.1:5432", Verdict.UNKNOWN)])
 def test_without_a_role_hook_the_probes_must_agree_that_the_service_is_down_s3(
     tmp_path: Path, up: str, verdict: Verdict

@@ -96,6 +96,8 @@ def _member(member: Member) -> str:
         words.append(f"epoch {member.ended} ended")
     if member.settled:
         words.append("settled")
+    if member.impaired:
+        words.append(f"impaired {member.impaired}")
     if not member.candidate:
         words.append("no candidate")
     return ", ".join(words)

@@ -210,7 +210,8 @@ def _members(teller: Teller, words: Words) -> happened.Event:
 
 def _health(teller: Teller, words: Words) -> happened.Event:
     health, gone = Health(words.next()), words.takes("gone")
-    return happened.HealthChanged(health, words.next(""), gone)
+    impaired = words.number("impaired", 0)
+    return happened.HealthChanged(health, words.next(""), gone, impaired)
 
 
 def _role(teller: Teller, words: Words) -> happened.Event:

@@ -133,6 +133,7 @@ def _member(words: Words) -> Member:
         address=f"{name}:8300",
         priority=words.number("priority", 0),
         position=int(words.option("position", "0")) if "position" in words.options else None,
+        impaired=words.number("impaired", 0),
         settled=words.takes("settled"),
         ended=words.number("ended", 0),
         candidate=not words.takes("barred"),

@@ -247,6 +247,7 @@ class World:
                 position=self.chance.choice([None, 1, 9]),
                 settled=self.chance.random() < 0.5,
                 ended=self.chance.choice([0, self.ended_epoch()]),
+                impaired=self.chance.choice([0, 0, 2]),
             )
             for name in PEERS
             if not self.kind and self.chance.random() < 0.7
@@ -307,13 +308,18 @@ class World:
         target = node(self.chance.choice(["db1", "db1", "db2"]))
         self.take(happened.DemoteDemanded(f"r{self.next_number()}", target, self.number - 3, "db2"))
 
+    def change_health(self) -> None:
+        """The probes say anything at all."""
+        health, gone = self.chance.choice(list(Health)), self.chance.random() < 0.2
+        self.take(happened.HealthChanged(health, "", gone, self.chance.choice([0, 0, 1])))
+
     def anything(self) -> None:
         """One hostile, but truthful, thing."""
         choices: list[Callable[[], object]] = [
             self.see_lock,
             self.peers_turn,
             self.fire_timer,
-            lambda: self.take(happened.HealthChanged(self.chance.choice(list(Health)), "", self.chance.random() < 0.2)),
+            self.change_health,
             lambda: self.take(happened.RoleReported(self.any_service(), self.state.attempt)),
             lambda: self.take(happened.MembersChanged(self.any_members())),
             lambda: self.take(happened.StandingReported(self.chance.choice([None, 5]), self.chance.choice(["", "no"]))),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from failover.core.values import Health
 from failover.ports.service import Finding
+from healthcheck.word import Together
 from tests.servers.wait import eventually_async
 
 WELL = Finding(Health.HEALTHY, "well")
@@ -21,6 +22,8 @@ class Puppet:
         self.every_s = every_s
         self.timeout_s = 0.05
         self.rise = rise
+        self.critical = True
+        self.grace_s = 0.0
         self.fall = fall
         self.finding = WELL
         self.open = asyncio.Event()
@@ -57,9 +60,11 @@ class Told:
 
     def __init__(self) -> None:
         self.words: list[tuple[Health, str, bool]] = []
+        self.impaired = 0
 
-    def __call__(self, health: Health, detail: str, gone: bool) -> None:
-        self.words.append((health, detail, gone))
+    def __call__(self, said: Together) -> None:
+        self.words.append((said.health, said.detail, said.gone))
+        self.impaired = said.impaired
 
     @property
     def healths(self) -> list[Health]:

@@ -3,14 +3,19 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from failover.core.values import Health
 from failover.ports.service import Finding
-from healthcheck.monitor import MOST_EXCUSES, Monitor
+from failover.support.launcher import Launcher
+from healthcheck.command import CommandProbe
+from healthcheck.monitor import MOST_EXCUSES, Monitor, boot_clock
+from healthcheck.timing import Timing
 from tests.healthcheck.stories import GONE, ILL, WELL, Puppet, Told, asked_again
 from tests.servers.wait import eventually_async
+from tests.support.hooks import lives, with_launcher
 
 Story = Callable[[Monitor, Told, Puppet], Awaitable[None]]
 
@@ -75,6 +80,42 @@ def test_checks_never_pile_up() -> None:
         assert puppet.most_running == 1
 
     watched(story, every_s=0.001)
+
+
+def test_a_command_that_is_slower_than_its_interval_never_piles_up(tmp_path: Path) -> None:
+    """Real processes: each run looks whether one before it lives; each is ended at its time-out; none catches up."""
+    line = (
+        f"cd {tmp_path}; for pid in $(cat pids 2>/dev/null); do kill -0 $pid 2>/dev/null && echo $pid >> overlapping; "
+        "done; echo $$ >> pids; sleep 60"
+    )
+
+    async def story(launcher: Launcher) -> float:
+        timing = Timing(every_s=0.1, timeout_s=0.1, fall=1)
+        probe = CommandProbe(("/bin/sh", "-c", line), launcher, "orders-db", "db1", timing)
+        told = Told()
+        began = time.monotonic()
+        monitor = Monitor([probe], told)
+        monitor.start()
+        await eventually_async(lambda: len(runs(tmp_path)) >= 5, 20.0, "it has run several times")
+        for _ in range(3):
+            monitor.reset()
+        await eventually_async(lambda: len(runs(tmp_path)) >= 8, 20.0, "and again after resets")
+        await monitor.stop()
+        assert told.healths[0] is Health.NOT_RESPONDING
+        return time.monotonic() - began
+
+    took_s = with_launcher(tmp_path, story)
+    assert not (tmp_path / "overlapping").exists()
+    assert len(runs(tmp_path)) <= took_s / 0.1 + 4  # one for each interval, and for each reset
+    assert not [pid for pid in runs(tmp_path) if lives(pid)]
+
+
+def runs(folder: Path) -> list[int]:
+    """The pids of all runs of the command so far."""
+    try:
+        return [int(pid) for pid in (folder / "pids").read_text().split()]
+    except FileNotFoundError:
+        return []
 
 
 def test_a_reset_is_unknown_at_once_and_asks_at_once() -> None:
@@ -167,6 +208,40 @@ def test_a_late_failure_is_asked_for_again_at_once() -> None:
         await told.says(Health.UNHEALTHY)
 
     watched(story, every_s=0.1)
+
+
+def test_a_host_that_was_suspended_does_not_hold_it_against_the_service() -> None:
+    """Its clock went on while the loop's stood still: the check begins an hour late, and is excused."""
+
+    async def story() -> None:
+        puppet, told = Puppet(), Told()
+        slept_s = [0.0]
+        monitor = Monitor([puppet], told, lambda: boot_clock() + slept_s[0])
+        monitor.start()
+        await told.says(Health.HEALTHY)
+        puppet.finding = ILL
+        slept_s[0] = 3600.0
+        await eventually_async(lambda: monitor.excused == 1, 5.0, "one failure is excused")
+        await told.says(Health.UNHEALTHY)  # for it goes on failing
+        await monitor.stop()
+
+    asyncio.run(story())
+
+
+def test_a_seldom_check_that_begins_late_by_less_than_its_interval_was_starved_too() -> None:
+    async def story() -> None:
+        puppet, told = Puppet(every_s=2.0), Told()
+        slept_s = [0.0]
+        monitor = Monitor([puppet], told, lambda: boot_clock() + slept_s[0])
+        monitor.start()
+        await told.says(Health.HEALTHY)
+        puppet.finding = ILL
+        slept_s[0] = 1.5
+        await eventually_async(lambda: monitor.excused == 1, 5.0, "one failure is excused")
+        assert told.healths == [Health.HEALTHY]
+        await monitor.stop()
+
+    asyncio.run(story())
 
 
 def test_excuses_come_to_an_end() -> None:

@@ -163,10 +163,12 @@ def test_every_kind_that_can_be_configured_can_be_built() -> None:
         ({"kind": "process", "exe": "/usr/bin/db"}, "process /usr/bin/db"),
         ({"kind": "process", "cmdline": "^db "}, "process ^db "),
         ({"kind": "process", "port": 5432}, "process port 5432"),
+        ({"kind": "resource", "pidfile": "/run/db.pid", "memory": "80%"}, "resource /run/db.pid"),
+        ({"kind": "resource", "disk": {"path": "/var", "free": "5%"}, "load": 2}, "resource /var, load"),
     ],
 )
 def test_a_probe_is_built_as_it_is_configured(tmp_path: Path, written: dict[str, object], name: str) -> None:
-    timing = {"every": "2s", "timeout": "300ms", "rise": 2, "fall": 3}
+    timing = {"every": "2s", "timeout": "300ms", "rise": 2, "fall": 3, "critical": False, "grace": "30s"}
     settings: ProbeSettings = TypeAdapter(HealthSettings).validate_python({**written, **timing})
 
     async def story(launcher: Launcher) -> Probe:
@@ -174,3 +176,4 @@ def test_a_probe_is_built_as_it_is_configured(tmp_path: Path, written: dict[str,
 
     probe = with_launcher(tmp_path, story)
     assert (probe.name, probe.every_s, probe.timeout_s, probe.rise, probe.fall) == (name, 2.0, 0.3, 2, 3)
+    assert (probe.critical, probe.grace_s) == (False, 30.0)

@@ -1,15 +1,11 @@
 """The process probe: finds the service's process by itself, and hears of its end at once."""
 
 import asyncio
-import contextlib
 import os
-import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,51 +16,13 @@ from healthcheck.monitor import Monitor
 from healthcheck.process import ProcessProbe
 from healthcheck.search import PidfileSearch, Search, by_command_line, by_port, by_program
 from healthcheck.timing import Timing
+from tests.healthcheck.services import Services
 from tests.healthcheck.stories import Told
 from tests.servers.ports import free_port
 from tests.servers.wait import eventually, eventually_async
 
 SLOW = Timing(every_s=3600.0, timeout_s=10.0)
 QUICK = Timing(every_s=0.05, timeout_s=10.0, fall=1)
-
-
-class Services:
-    """Processes to be found, ended afterwards."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.pidfile = folder / "service.pid"
-        self.program = folder / "serviced"
-        self._started: list[subprocess.Popen[bytes]] = []
-        shutil.copy(shutil.which("sleep") or "/bin/sleep", self.program)
-
-    def start(self, *argv: str) -> int:
-        """One more, by default the program; its pid is in the pid file."""
-        process = subprocess.Popen(argv or (str(self.program), "60"), start_new_session=True)
-        self._started.append(process)
-        self.pidfile.write_text(f"{process.pid}\n")
-        return process.pid
-
-    def end(self, pid: int) -> None:
-        """Kill it, and wait until it is reaped."""
-        process = next(process for process in self._started if process.pid == pid)
-        process.kill()
-        process.wait(5.0)
-
-    def close(self) -> None:
-        """End them all."""
-        for process in self._started:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-@pytest.fixture
-def services(tmp_path: Path) -> Iterator[Services]:
-    """A folder with a program that sleeps."""
-    made = Services(tmp_path)
-    yield made
-    made.close()
 
 
 def found_by(search: Search) -> Finding:

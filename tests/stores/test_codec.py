@@ -63,6 +63,7 @@ members = st.builds(
     texts,
     texts,
     texts,
+    numbers,
 )
 
 
@@ -184,6 +185,11 @@ def test_a_member_from_the_future_is_refused(changes: dict[str, Any]) -> None:
     record = {"schema": 1, "node": "a", "machine_id": "m", "role": "standby", "health": "healthy"}
     with pytest.raises(RecordError, match=PATH):
         codec.read_member(PATH, json.dumps(record | changes).encode(), "s")
+
+
+def test_a_member_record_of_an_older_version_is_not_impaired() -> None:
+    record = {"schema": 1, "node": "a", "machine_id": "m", "role": "standby", "health": "healthy"}
+    assert codec.read_member(PATH, json.dumps(record).encode(), "s").impaired == 0
 
 
 def test_a_long_why_is_cut() -> None:
