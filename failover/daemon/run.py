@@ -60,19 +60,19 @@ async def _main(config: Config, folder: StateFolder, version: str) -> int:
     loop = asyncio.get_running_loop()
     ending = _Ending()
     parts = await compose(config, folder, version, ending.say)
-    fail_stop = FailStop(folder.path, parts.controller.dump)
+    fail_stop = FailStop(folder.path, parts.works.controller.dump)
     loop.set_exception_handler(lambda _, context: fail_stop.on_exception(context))
     threading.excepthook = lambda raised: fail_stop.now(f"a thread ended: {raised.exc_value}", raised.exc_value)
-    parts.launcher.lost.add_done_callback(lambda lost: _launcher_lost(fail_stop, ending, lost))
-    watchdog = LoopWatchdog(lambda: parts.controller.beats, lambda: fail_stop.now("the event loop is stuck"))
+    parts.works.launcher.lost.add_done_callback(lambda lost: _launcher_lost(fail_stop, ending, lost))
+    watchdog = LoopWatchdog(lambda: parts.works.controller.beats, lambda: fail_stop.now("the event loop is stuck"))
     keep = config.on_stop == "keep"
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: parts.controller.request_stop(keep))
+        loop.add_signal_handler(number, lambda: parts.works.controller.request_stop(keep))
     loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("SIGHUP: reloading comes later; restart to reload"))
     try:
         await parts.server.start()
         log.info("failoverd %s for %s on %s, pid %d", version, config.service, config.node, os.getpid())
-        await parts.controller.start()
+        await parts.works.controller.start()
         watchdog.start()
         if names_units(config):
             await asyncio.to_thread(warn_of_units, config)
@@ -90,12 +90,12 @@ async def _main(config: Config, folder: StateFolder, version: str) -> int:
 async def _close(parts: Parts) -> None:
     try:
         async with asyncio.timeout(LONGEST_STOP_S):
-            await parts.controller.close()
+            await parts.works.controller.close()
             await parts.server.stop()
-            await parts.launcher.close()
+            await parts.works.launcher.close()
     except TimeoutError:
         log.error("not everything ended in %.0f s; ending all the same", LONGEST_STOP_S)
-    parts.store.shut_down()
+    parts.works.store.shut_down()
 
 
 def _launcher_lost(fail_stop: FailStop, ending: _Ending, lost: asyncio.Future[str]) -> None:

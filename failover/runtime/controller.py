@@ -123,9 +123,14 @@ class RunningController:
         if self.monitor is not None:
             self.monitor.start()
 
-    def request_stop(self, keep: bool = False) -> None:
-        """End in good order: hand over, unless `keep`."""
-        self.engine.post(StopRequested(keep))
+    def request_stop(self, keep: bool = False, last: bool = False) -> None:
+        """End in good order: hand over, unless `keep`. `last`: no controller will come back."""
+        self.engine.post(StopRequested(keep, last))
+
+    def witnessed(self) -> list[Event]:
+        """What has happened lately, the latest last."""
+        self._tell()
+        return [event for _, event in self._journal.steps]
 
     def dump(self) -> None:
         """Write the last steps to the log before a fail-stop (S10)."""
