@@ -19,6 +19,7 @@ from failover.daemon.exit_codes import ExitCode
 from failover.daemon.fail_stop import FailStop
 from failover.daemon.identity import IdentityError
 from failover.daemon.state_folder import StateFolder, StateFolderError
+from failover.daemon.stopping import Stopping
 from failover.daemon.unit_rules import names_units, warn_of_units
 from failover.runtime.watchdog import LoopWatchdog
 from failover.support.launcher import LauncherError
@@ -65,9 +66,9 @@ async def _main(config: Config, folder: StateFolder, version: str) -> int:
     threading.excepthook = lambda raised: fail_stop.now(f"a thread ended: {raised.exc_value}", raised.exc_value)
     parts.works.launcher.lost.add_done_callback(lambda lost: _launcher_lost(fail_stop, ending, lost))
     watchdog = LoopWatchdog(lambda: parts.works.controller.beats, lambda: fail_stop.now("the event loop is stuck"))
-    keep = config.on_stop == "keep"
+    stopping = Stopping(lambda: config, parts.works.controller.request_stop)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: parts.works.controller.request_stop(keep))
+        loop.add_signal_handler(number, stopping.begin)
     loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("SIGHUP: reloading comes later; restart to reload"))
     try:
         await parts.server.start()
