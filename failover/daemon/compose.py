@@ -196,6 +196,8 @@ async def assemble(
     identity = _identity(config)
     floor = folder.floor()
     hooks = end_recorded_hooks(folder.path)
+    if hooks.ended:
+        log.warning("hooks of a predecessor were ended: %s", ", ".join(hooks.ended))
     if hooks.alive:
         log.error("hooks of a predecessor cannot be ended, so no demote counts as done: %s", ", ".join(hooks.alive))
     launcher = await Launcher.start(folder.path)

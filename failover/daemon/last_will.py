@@ -143,13 +143,15 @@ class _Will:
 
     def _outcome(self) -> Fulfilled:
         happened, hooks = self._works.controller.witnessed(), self._works.hooks
-        service, detail = ("paused", "") if self._paused() else self._service(happened)
-        session = "left" if self._paused() else self._session(happened)
+        service, detail = self._service(happened)
+        session = "left" if service == "paused" else self._session(happened)
         return Fulfilled(service, detail, session, self._breadcrumb(happened), self._locked(), hooks.ended, hooks.alive)
 
     def _service(self, happened: list[Event]) -> tuple[str, str]:
         state = self._works.controller.engine.state
         demotes = [event for event in happened if isinstance(event, Demoted)]
+        if self._paused() or (state.paused and state.ended and not demotes):  # or it was paused in this very moment
+            return "paused", ""
         if ServiceRole.STANDBY in (state.service, state.reported):
             return ("demoted", demotes[-1].detail) if demotes else ("standby", "role says standby")
         return "doubtful", demotes[-1].detail if demotes else "demote has not ended in time"

@@ -5,8 +5,6 @@ does so because the session was closed.
 """
 
 import json
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -151,22 +149,10 @@ def test_a_hook_that_outlived_controller_and_launcher_is_ended_first_s4(zookeepe
         a.kill_redis()
         eventually(lambda: (b.folder / "promote.pid").exists(), 10, f"the promote of b runs\n{pair.logs()}")
         hook = int((b.folder / "promote.pid").read_text())
-        kill_with_launcher(b)
+        b.kill_with_launcher()
         assert Path(f"/proc/{hook}").exists(), "the hook outlives them"
         code, told, said = last_will(pair, b)
         assert not Path(f"/proc/{hook}").exists()
         assert code == ExitCode.OK, (told, said)
         assert told["hooks_ended"]
         assert b.redis_role() == "slave"
-
-
-def kill_with_launcher(host: Host) -> None:
-    """SIGKILL to its controller and to its launcher, so that neither can end a hook."""
-    assert host.process is not None
-    assert host.process.pid is not None
-    pids = subprocess.run(["pgrep", "-P", str(host.process.pid)], capture_output=True, text=True).stdout.split()
-    for pid in (*map(int, pids), host.process.pid):
-        os.kill(pid, 19)  # SIGSTOP: none sees the other's end
-    for pid in (*map(int, pids), host.process.pid):
-        os.kill(pid, 9)
-    host.process.kill()

@@ -65,7 +65,6 @@ def test_a_stop_of_the_controllers_unit_hands_over_for_no_controller_comes_back(
 
 def test_the_last_will_of_a_unit_that_has_failed_for_good_hands_over_at_once(pair: Pair) -> None:
     active, standby = pair.settled()
-    pair.host.must("systemctl", "kill", "--signal=STOP", "--kill-whom=main", active.controller)  # it writes no more
     override = "/run/systemd/system/failoverd@.service.d/failed.conf"
     pair.host.write(override, "[Service]\nRestart=no\n")
     pair.host.must("systemctl", "daemon-reload")
