@@ -63,9 +63,10 @@ class Config(Section):
         default="hold",
         description="`hold`: stay as you are, peers fence first. `step_down`: demote before the lease ends.",
     )
-    on_stop: Literal["handover", "keep"] = Field(
-        default="handover",
-        description="`handover`: a stop demotes and hands over. `keep`: the next controller carries on.",
+    on_stop: Literal["auto", "handover", "keep"] = Field(
+        default="auto",
+        description="`handover`: a stop demotes and hands over. `keep`: the next controller carries on. "
+        "`auto`: keep where systemd restarts the controller's unit, else hand over.",
     )
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Brakes and patience.")
     api: ApiSettings = Field(default_factory=ApiSettings, description="The REST API.")

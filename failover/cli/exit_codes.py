@@ -22,4 +22,9 @@ class ExitCode(IntEnum):
     OPERATION_FAILED = 13  # the order was taken, and did not end well
     STALE = 14  # the controller answers, and has not looked for too long to be believed
     ACCESS_DENIED = 15  # no token, an unknown one, or one with too small a role
+    CONTROLLER_RUNS = 16  # `last-will`: a controller runs for this service on this host; nothing was done
+    PAUSED = 17  # `last-will`: the service is paused, so service and session were left as they are
+    MAY_BE_ACTIVE = 18  # `last-will`: the demote was not done; the session is closed if it could be, the peers fence
+    NOT_RELEASED = 19  # `last-will`: demoted, but the peers wait for the session's time-out, or fence, or both
+    FAIL_STOP = 70  # `last-will`: nothing could be decided any more (S10)
     INTERRUPTED = 130

@@ -8,11 +8,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from config import ConfigError, load
 from config.models import Config, ZooKeeperSettings
 from failover.cli import printing
 from failover.cli.exit_codes import ExitCode
 from failover.cli.failures import CommandFailed
+from failover.cli.loading import load_config
 from failover.ports.store import FormatError
 from failover.stores import STORES, FormattableStore
 
@@ -21,14 +21,7 @@ _ASKS_FOR_NAME = "type its name"  # the store's own words, when a name overrides
 
 def format_service(file: Path, name: str | None) -> str:
     """What was done. Raises CommandFailed with ZKFC's exit codes: 1 failed, 2 refused, 6 no store."""
-    try:
-        config = load(file)
-    except ConfigError as error:
-        for problem in error.problems:
-            printing.note(str(problem))
-        message = f"{file} cannot be used: {len(error.problems)} mistakes"
-        raise CommandFailed(message, "mend them, they are listed above", ExitCode.CONFIG_ERROR) from None
-    store = _store(config)
+    store = _store(load_config(file))
     try:
         return _format(store, name)
     finally:

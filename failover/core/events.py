@@ -18,6 +18,7 @@ from failover.core.values import (
     Node,
     ServiceRole,
     Session,
+    Settings,
     Verdict,
 )
 
@@ -176,9 +177,20 @@ class TimerFired(Event):
 
 @dataclass(frozen=True, slots=True)
 class StopRequested(Event):
-    """The process should end: `keep` leaves session and service as they are (for adoption)."""
+    """The process should end: `keep` leaves session and service as they are (for adoption).
+
+    `last`: no controller will come back, so that even one who has not looked yet makes sure of the service first.
+    """
 
     keep: bool = False
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChanged(Event):
+    """The configuration was reloaded; what it says now, as far as it may change while the controller runs."""
+
+    settings: Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from failover.core.events import (
     ControlChanged,
     DemoteDemanded,
     ForceOrdered,
+    SettingsChanged,
     Stalled,
     StopRequested,
     TimerFired,
@@ -17,6 +18,8 @@ from failover.core.service_rows import react_to_health
 from failover.core.state import State, obstacle, pause_in_words
 from failover.core.table import BUSY, CALLED_OFF, CAMPAIGN, FROM_OUT, FROM_STANDBY, IDLE, nothing, on
 from failover.core.values import Health, Role, ServiceRole, Verdict
+
+RELOADED = "the configuration was reloaded"
 
 # --- pause, drain, switchover -------------------------------------------------------------------
 
@@ -72,7 +75,9 @@ def stop_idle(move: Move, event: StopRequested) -> None:
         _keep(move, event)
         return
     move.set(stopping=True)
-    if _in_doubt(move.state):
+    if event.last and not move.state.paused and ServiceRole.STANDBY not in (move.state.service, move.state.reported):
+        move.demote("stopping for good: nobody else will make sure that the service is standby")
+    elif _in_doubt(move.state):
         move.set(stop_code=1)
         move.stop()
         move.become(Role.OUT, f"stopping, although the service may still be active: {move.state.cause}")
@@ -118,6 +123,27 @@ def _keep(move: Move, event: StopRequested) -> None:
     move.set(stopping=True)
     move.why = "stopping; service and session are kept"
     move.do(StopProcess(0, "kept for the next controller"))
+
+
+# --- a reload -----------------------------------------------------------------------------------
+
+
+def settings_noted(move: Move, event: SettingsChanged) -> None:
+    """Nothing moves for a reload: an active stays one, even where it is no candidate any more."""
+    move.set(settings=event.settings)
+
+
+def settings_changed_idle(move: Move, event: SettingsChanged) -> None:
+    move.set(settings=event.settings)
+    if move.state.service is ServiceRole.STANDBY and move.state.session is not None:
+        move.reconsider()
+
+
+def settings_changed_in_campaign(move: Move, event: SettingsChanged) -> None:
+    move.set(settings=event.settings)
+    reason = obstacle(move.state)
+    if reason and move.state.service is ServiceRole.STANDBY:
+        move.give_up(reason, failed=False)
 
 
 # --- a peer that fences this node through its controller ----------------------------------------
@@ -241,13 +267,17 @@ on(Role.OUT, ForceOrdered, force_ordered, "failover was forced", FROM_OUT)
 on(Role.STANDBY, ForceOrdered, force_ordered, "failover was forced", FROM_STANDBY)
 on((Role.STARTING, *BUSY), ForceOrdered, nothing, "a forced failover has nothing to skip here")
 
-on((Role.STARTING, Role.OUT), StopRequested, stop_idle, "a stop was asked for", (Role.OUT,))
+on((Role.STARTING, Role.OUT), StopRequested, stop_idle, "a stop was asked for", CALLED_OFF)
 on(Role.STANDBY, StopRequested, stop_idle, "a stop was asked for", (Role.OUT, Role.STANDBY))
 on((Role.CAMPAIGNING, Role.CLAIMING), StopRequested, stop_in_campaign, "a stop was asked for", CALLED_OFF)
 on(Role.FENCING, StopRequested, stop_in_campaign, "a stop was asked for", (Role.OUT,))
 on(Role.PROMOTING, StopRequested, stop_promoting, "a stop was asked for", (Role.DEMOTING,))
 on(Role.ACTIVE, StopRequested, stop_active, "a stop was asked for", (Role.ACTIVE, Role.DEMOTING))
 on(Role.DEMOTING, StopRequested, stop_noted, "a stop was asked for; the demote ends first")
+
+on((Role.OUT, Role.STANDBY), SettingsChanged, settings_changed_idle, RELOADED, FROM_STANDBY)
+on(CAMPAIGN, SettingsChanged, settings_changed_in_campaign, RELOADED, (Role.OUT,), or_stay=True)
+on((Role.STARTING, Role.PROMOTING, Role.ACTIVE, Role.DEMOTING), SettingsChanged, settings_noted, RELOADED)
 
 on(
     (*IDLE, *CAMPAIGN, Role.PROMOTING, Role.ACTIVE),

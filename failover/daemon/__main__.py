@@ -6,10 +6,15 @@ import argparse
 import gc
 import logging
 import sys
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from failover.daemon.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from config.loading import Examined
 
 
 def package_version() -> str:
@@ -51,11 +56,20 @@ def _run(path: Path) -> int:
     _forget_yaml()
     from failover.daemon.run import run  # now, not before: it takes the memory that reading the file left free
 
-    return run(config, package_version())
+    return run(config, package_version(), partial(_examine_again, path))
+
+
+def _examine_again(path: Path) -> Examined:
+    from config.loading import examine
+
+    try:
+        return examine(path)
+    finally:
+        _forget_yaml()
 
 
 def _forget_yaml() -> None:
-    """The parser is not needed again; a reload would load it anew."""
+    """The parser is not needed again before a reload, which loads it anew."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "ruamel"]:
         del sys.modules[name]
     gc.collect()

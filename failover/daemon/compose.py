@@ -1,6 +1,6 @@
 """From configuration to a wired controller: the one place that knows every part.
 
-Heavy imports happen here, at start, never in the middle of a failover.
+Heavy imports happen here, at start, never in the middle of a failover. Those of the API only where there is one.
 """
 
 from __future__ import annotations
@@ -9,26 +9,24 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import cache
+from typing import TYPE_CHECKING
 
 from config import Config, config_hash, lease_timing
-from failover.api.access import Tokens
-from failover.api.app import create_app
-from failover.api.server import ApiServer
 from failover.control import CONTROLS, ControlContext
 from failover.core.state import State
-from failover.core.values import Identity, Node, Settings
+from failover.core.values import Health, Identity, Node, Settings
 from failover.daemon.identity import identify, read_machine_id_on_one_host
 from failover.daemon.session_file import SessionFile
 from failover.daemon.state_folder import StateFolder
-from failover.ports.service import Probe, Sight
+from failover.ports.service import Probe, ServiceControl, Sight
 from failover.ports.store import Store
 from failover.runtime.adoption import Adoption
 from failover.runtime.controller import RunningController
 from failover.runtime.edge import AsyncEdge, Deadlines
 from failover.runtime.lease import LeaseTerms
 from failover.stores import STORES
-from failover.support.hook_records import end_recorded_hooks
+from failover.support.hook_records import EndedHooks, end_recorded_hooks
 from failover.support.launcher import Launcher
 from failover.support.systemd_bus import SystemdBus
 from fencing import FENCERS, FenceContext
@@ -36,7 +34,10 @@ from fencing.chain import Chain
 from fencing.peer import PeerAuth
 from healthcheck import PROBES, Monitor, ProbeContext
 from healthcheck.once import look
-from healthcheck.word import Together
+
+if TYPE_CHECKING:
+    from failover.api.access import Tokens
+    from failover.api.server import ApiServer
 
 log = logging.getLogger("failoverd")
 
@@ -45,13 +46,44 @@ DEMAND_SLACK_S = 5.0
 READY_EVERY_S = 2.0
 
 
+class ServiceHealth:
+    """What the control hears of the probes. It is made before the monitor, and outlives it over a reload."""
+
+    def __init__(self) -> None:
+        self.probes: list[Probe] = []
+        self.monitor: Monitor | None = None
+
+    def ends(self) -> int:
+        """How often the service has ended, as far as this monitor has told."""
+        return self.monitor.ends if self.monitor is not None else 0
+
+    async def look(self) -> Sight:
+        """Ask every probe once. A probe that begins anew does not know the orphans that the monitor knows of."""
+        sight = await look(self.probes)
+        known = self.monitor.process_seen() if self.monitor is not None else ""
+        return replace(sight, up=known, absent=False) if sight.absent and known else sight
+
+
 @dataclass(frozen=True, slots=True)
-class Parts:
-    """What must be started and ended."""
+class Works:
+    """What decides and acts. `hooks`: what became of those that a predecessor had left running."""
 
     controller: RunningController
     launcher: Launcher
     store: Store
+    edge: AsyncEdge
+    peer: PeerAuth | None
+    adoption: Adoption | None
+    hooks: EndedHooks
+    systemd: Callable[[], SystemdBus]
+    health: ServiceHealth
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The whole daemon: what must be started and ended."""
+
+    works: Works
     server: ApiServer
 
 
@@ -131,7 +163,27 @@ def make_probes(config: Config, launcher: Launcher, systemd: Callable[[], System
     return [PROBES[settings.kind](settings, context) for settings in config.health]
 
 
+def make_monitor(config: Config, works: Works, tell: Callable[[Health, str, bool, int], None]) -> Monitor:
+    """What asks the probes for as long as the controller runs. `tell` hears health, why, whether it is gone, and how
+    many probes fail that are not critical."""
+    probes = make_probes(config, works.launcher, works.systemd)
+    works.health.monitor = Monitor(probes, lambda said: tell(said.health, said.detail, said.gone, said.impaired))
+    return works.health.monitor
+
+
+def make_control(
+    config: Config, launcher: Launcher, systemd: Callable[[], SystemdBus], health: ServiceHealth
+) -> ServiceControl:
+    """What steers the service; the probes that it looks with are its own."""
+    addresses = {name: facts["address"] for name, facts in config.nodes.items() if "address" in facts}
+    health.probes = make_probes(config, launcher, systemd)
+    context = ControlContext(launcher, config.service, config.node, addresses, health.look, health.ends, systemd)
+    return CONTROLS[config.control.kind](config.control, context)
+
+
 def _tokens(config: Config) -> Tokens:
+    from failover.api.access import Tokens
+
     if config.api.tokens is None:
         return Tokens()
     return Tokens((token.name, token.role, token.secret.reveal()) for token in config.api.tokens.entries)
@@ -143,53 +195,45 @@ def _identity(config: Config) -> Identity:
 
 
 def make_adoption(
-    config: Config, folder: StateFolder, identity: Identity, store: Store, edge: AsyncEdge, alive: tuple[str, ...]
+    config: Config,
+    folder: StateFolder,
+    identity: Identity,
+    store: Store,
+    edge: AsyncEdge,
+    alive: tuple[str, ...],
+    then: Callable[[], None] | None,
 ) -> Adoption | None:
     """What keeps the session for a successor, and takes over a predecessor's; None where no session survives."""
-    if not store.traits.survives_restart:
+    if not store.traits.survives_restart and then is None:
         return None
     file = SessionFile(folder.path, config.service, identity)
     bar = f"hooks of the last controller still run: {', '.join(alive)}" if alive else ""
-    return Adoption(store, edge, file.read(), file.write, config.limits.within, bar)
+    return Adoption(store, edge, file.read(), file.write, config.limits.within, bar, then)
 
 
-class _Health:
-    """The control is made before the monitor that it hears of ends from."""
+async def assemble(
+    config: Config,
+    folder: StateFolder,
+    version: str,
+    stop: Callable[[int, str], None],
+    then: Callable[[], None] | None = None,
+) -> Works:
+    """Wire what decides and acts, without API and probes: all that ending a predecessor's work needs.
 
-    monitor: Monitor | None = None
-
-    def __init__(self, probes: list[Probe]) -> None:
-        self._probes = probes
-
-    def ends(self) -> int:
-        """How often the service has ended."""
-        return self.monitor.ends if self.monitor is not None else 0
-
-    async def look(self) -> Sight:
-        """Ask every probe once. A probe that begins anew does not know the orphans that the monitor knows of."""
-        sight = await look(self._probes)
-        known = self.monitor.process_seen() if self.monitor is not None else ""
-        return replace(sight, up=known, absent=False) if sight.absent and known else sight
-
-
-def _tell_health(controller: RunningController, said: Together) -> None:
-    controller.tell_health(said.health, said.detail, said.gone, said.impaired)
-
-
-async def compose(config: Config, folder: StateFolder, version: str, stop: Callable[[int, str], None]) -> Parts:
-    """Wire everything. Raises IdentityError, StateFolderError or LauncherError; nothing has started to decide yet."""
+    Raises IdentityError, StateFolderError or LauncherError; nothing has started to decide yet. `then`: see Adoption.
+    """
     identity = _identity(config)
     floor = folder.floor()
     hooks = end_recorded_hooks(folder.path)
+    if hooks.ended:
+        log.warning("hooks of a predecessor were ended: %s", ", ".join(hooks.ended))
     if hooks.alive:
         log.error("hooks of a predecessor cannot be ended, so no demote counts as done: %s", ", ".join(hooks.alive))
     launcher = await Launcher.start(folder.path)
     peer = PeerAuth(config.api.peer_secret.reveal().encode()) if config.api.peer_secret else None
-    addresses = {name: facts["address"] for name, facts in config.nodes.items() if "address" in facts}
     systemd = cache(SystemdBus)  # one connection for all, and none where no unit is named
-    health = _Health(make_probes(config, launcher, systemd))
-    context = ControlContext(launcher, config.service, config.node, addresses, health.look, health.ends, systemd)
-    control = CONTROLS[config.control.kind](config.control, context)
+    health = ServiceHealth()
+    control = make_control(config, launcher, systemd, health)
     store = make_store(config)
     loop = asyncio.get_running_loop()
     edge = AsyncEdge(
@@ -202,6 +246,7 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
         deadlines_of(config),
         lambda negotiated_s: terms_for(config, negotiated_s),
     )
+    adoption = make_adoption(config, folder, identity, store, edge, hooks.alive, then)
     controller = RunningController(
         loop,
         State(identity, settings_of(config, version), floor=floor),
@@ -214,9 +259,17 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
         demand_limit_s=config.control.demote.timeout + DEMAND_SLACK_S,
         keep_floor=folder.keep_floor,
         stop=stop,
-        adoption=make_adoption(config, folder, identity, store, edge, hooks.alive),
+        adoption=adoption,
     )
-    probes = make_probes(config, launcher, systemd)
-    controller.monitor = health.monitor = Monitor(probes, partial(_tell_health, controller))
-    app = create_app(controller, _tokens(config), peer, STALE_AFTER_S)
-    return Parts(controller, launcher, store, ApiServer(app, config.api.listen, folder.socket))
+    return Works(controller, launcher, store, edge, peer, adoption, hooks, systemd, health)
+
+
+async def compose(config: Config, folder: StateFolder, version: str, stop: Callable[[int, str], None]) -> Parts:
+    """Wire everything. Raises as `assemble` does; nothing has started to decide yet."""
+    from failover.api.app import create_app
+    from failover.api.server import ApiServer
+
+    works = await assemble(config, folder, version, stop)
+    works.controller.monitor = make_monitor(config, works, works.controller.tell_health)
+    app = create_app(works.controller, _tokens(config), works.peer, STALE_AFTER_S)
+    return Parts(works, ApiServer(app, config.api.listen, folder.socket))

@@ -18,7 +18,9 @@ from failover.daemon.compose import Parts, compose
 from failover.daemon.exit_codes import ExitCode
 from failover.daemon.fail_stop import FailStop
 from failover.daemon.identity import IdentityError
+from failover.daemon.reload import Examine, Reloader
 from failover.daemon.state_folder import StateFolder, StateFolderError
+from failover.daemon.stopping import Stopping
 from failover.daemon.unit_rules import names_units, warn_of_units
 from failover.runtime.watchdog import LoopWatchdog
 from failover.support.launcher import LauncherError
@@ -43,36 +45,38 @@ class _Ending:
             self.reached.set()
 
 
-def run(config: Config, version: str) -> int:
-    """Run until the end; returns the exit code."""
+def run(config: Config, version: str, examine: Examine) -> int:
+    """Run until the end; returns the exit code. `examine` reads the file again, at a SIGHUP."""
     folder = StateFolder(config.state_dir / config.service)
     try:
         folder.take()
-        return asyncio.run(_main(config, folder, version))
+        return asyncio.run(_main(config, folder, version, examine))
     except (StateFolderError, IdentityError, LauncherError) as error:
         log.error("%s", error)
         return ExitCode.FAILED
 
 
-async def _main(config: Config, folder: StateFolder, version: str) -> int:
+async def _main(config: Config, folder: StateFolder, version: str, examine: Examine) -> int:
     from failover.api.server import ListenError
 
     loop = asyncio.get_running_loop()
     ending = _Ending()
     parts = await compose(config, folder, version, ending.say)
-    fail_stop = FailStop(folder.path, parts.controller.dump)
+    fail_stop = FailStop(folder.path, parts.works.controller.dump)
     loop.set_exception_handler(lambda _, context: fail_stop.on_exception(context))
     threading.excepthook = lambda raised: fail_stop.now(f"a thread ended: {raised.exc_value}", raised.exc_value)
-    parts.launcher.lost.add_done_callback(lambda lost: _launcher_lost(fail_stop, ending, lost))
-    watchdog = LoopWatchdog(lambda: parts.controller.beats, lambda: fail_stop.now("the event loop is stuck"))
-    keep = config.on_stop == "keep"
+    parts.works.launcher.lost.add_done_callback(lambda lost: _launcher_lost(fail_stop, ending, lost))
+    watchdog = LoopWatchdog(lambda: parts.works.controller.beats, lambda: fail_stop.now("the event loop is stuck"))
+    reloader = Reloader(parts.works, config, version, examine)
+    stopping = Stopping(lambda: reloader.config, parts.works.controller.request_stop)
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: parts.controller.request_stop(keep))
-    loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("SIGHUP: reloading comes later; restart to reload"))
+        loop.add_signal_handler(number, stopping.begin)
+    loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("SIGHUP: not yet, the controller is starting"))
     try:
         await parts.server.start()
         log.info("failoverd %s for %s on %s, pid %d", version, config.service, config.node, os.getpid())
-        await parts.controller.start()
+        await parts.works.controller.start()
+        loop.add_signal_handler(signal.SIGHUP, reloader.begin)
         watchdog.start()
         if names_units(config):
             await asyncio.to_thread(warn_of_units, config)
@@ -90,12 +94,12 @@ async def _main(config: Config, folder: StateFolder, version: str) -> int:
 async def _close(parts: Parts) -> None:
     try:
         async with asyncio.timeout(LONGEST_STOP_S):
-            await parts.controller.close()
+            await parts.works.controller.close()
             await parts.server.stop()
-            await parts.launcher.close()
+            await parts.works.launcher.close()
     except TimeoutError:
         log.error("not everything ended in %.0f s; ending all the same", LONGEST_STOP_S)
-    parts.store.shut_down()
+    parts.works.store.shut_down()
 
 
 def _launcher_lost(fail_stop: FailStop, ending: _Ending, lost: asyncio.Future[str]) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from failover.core.effects import CloseSession, OpenSession
-from failover.core.events import ControlChanged, Event, SessionAdopted
+from failover.core.events import ControlChanged, Event, SessionAdopted, SessionClosed
 from failover.core.state import State, member_of
 from failover.core.values import Crumb, Node, Role, ServiceRole, Session
 from failover.ports.store import Reattached, SavedSession, Store
@@ -95,10 +95,21 @@ def _doubt_in_service(state: State) -> str:
 
 
 class Adoption:
-    """Keeps, and adopts once. `bar`: why nothing may be adopted this time, or "". All on the loop's thread."""
+    """Keeps, and adopts once. `bar`: why nothing may be adopted this time, or "". All on the loop's thread.
+
+    `then` is for whoever only ends what a predecessor has left (last will): no session is opened in place of one that
+    is not adopted; `then` is called once the core knows all that there is to know.
+    """
 
     def __init__(
-        self, store: Store, edge: Edge, found: Kept, write: Callable[[Kept], None], within_s: float, bar: str = ""
+        self,
+        store: Store,
+        edge: Edge,
+        found: Kept,
+        write: Callable[[Kept], None],
+        within_s: float,
+        bar: str = "",
+        then: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
         self._edge = edge
@@ -106,7 +117,11 @@ class Adoption:
         self._write = write
         self._within_s = within_s
         self._bar = bar
-        self._waiting = found.session is not None
+        self._then = then
+        self._waiting = found.session is not None or then is not None
+        self.had_session = found.session is not None
+        self.answer: Reattached | None = None
+        self.closed: bool | None = None
         self._engine: Engine
         self._granted: Callable[[float], None]
 
@@ -158,7 +173,9 @@ class Adoption:
 
     def begin(self) -> None:
         """Ask the store for the predecessor's session. `Started(opening=True)` has been posted."""
-        if self._kept.session is not None:
+        if self._kept.session is None:
+            self._start_anew()
+        else:
             log.info("re-attaching session %s of the last controller", self._kept.session.id)
             ask = OpenSession(member_of(self._engine.state))
             self._store.reattach(ask, self._kept.session, self._edge.from_thread(self._reattached))
@@ -166,6 +183,7 @@ class Adoption:
     def _reattached(self, answer: Reattached) -> None:
         """Must post in this very turn: what the store tells of the session comes right behind."""
         state = self._engine.state
+        self.answer = answer
         if state.ended:
             return  # told to stop meanwhile: the session is the next controller's
         if answer.session is None:
@@ -176,16 +194,22 @@ class Adoption:
         if reason and answer.lock is None:
             log.warning("not adopted, session %s is closed: %s", answer.session.id, reason)
             closing = CloseSession(answer.session.id)
-            self._store.close(closing, self._edge.from_thread(lambda _: self._start_anew()))
+            self._store.close(closing, self._edge.from_thread(self._closed))
             return
         self._adopt(answer.session, answer, reason)
+
+    def _closed(self, event: Event) -> None:
+        self.closed = isinstance(event, SessionClosed) and event.done
+        self._start_anew()
 
     def _start_anew(self) -> None:
         """As at a first start: what the core is told is that a session was opened, or refused."""
         self._waiting = False
         state = self._engine.state
         self.keep(state)
-        if not state.ended:
+        if self._then is not None:
+            self._then()
+        elif not state.ended:
             self._store.open(OpenSession(member_of(state)), self._edge.from_thread(self._engine.post))
 
     def _adopt(self, session: Session, answer: Reattached, reason: str) -> None:
@@ -197,6 +221,8 @@ class Adoption:
         self._engine.post(self._event(session, answer, reason))
         if self._engine.state.role is Role.ACTIVE:
             self._engine.post(ControlChanged(answer.control))  # an order, or bad health, that came meanwhile
+        if self._then is not None:
+            self._then()
 
     def _event(self, session: Session, answer: Reattached, reason: str) -> SessionAdopted:
         state = self._engine.state

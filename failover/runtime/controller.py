@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -20,21 +20,24 @@ from failover.core.events import (
     HealthChanged,
     RoleReported,
     SessionOpened,
+    SettingsChanged,
+    Stalled,
     StandingReported,
     Started,
     StopRequested,
 )
 from failover.core.state import State
 from failover.core.step import Step
-from failover.core.values import Control, Health, Node, Role, ServiceRole, Verdict
+from failover.core.values import Control, Health, Node, Role, ServiceRole, Settings, Verdict
 from failover.ports.controller import DemoteAnswer, Operation, OrderRefused, Snapshot
 from failover.ports.service import ServiceControl, Standing
 from failover.ports.store import Store
 from failover.runtime.adoption import Adoption
-from failover.runtime.edge import AsyncEdge
+from failover.runtime.edge import AsyncEdge, Deadlines, FenceChain
 from failover.runtime.engine import Engine
 from failover.runtime.orders import Orders, find_active
 from failover.runtime.reports import Journal, log, snapshot_of, wall_time
+from failover.runtime.stall import StallWatch
 
 TICK_S = 1.0
 HISTORY_AFTER_S = 0.2
@@ -51,6 +54,20 @@ class HealthMonitor(Protocol):
     def start(self) -> None: ...
     async def stop(self) -> None: ...
     def reset(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a reload brings. `monitor` None: the probes stay as they are."""
+
+    settings: Settings
+    control: ServiceControl
+    chain: FenceChain
+    deadlines: Deadlines
+    role_every_s: float | None
+    standing_every_s: float | None
+    demand_limit_s: float
+    monitor: HealthMonitor | None = None
 
 
 class RunningController:
@@ -90,6 +107,7 @@ class RunningController:
         self._phases: dict[str, str] = {}
         self._forced: dict[str, str] = {}
         self._background: set[asyncio.Task[None]] = set()
+        self._asking: list[asyncio.Task[None]] = []
         self._flush: asyncio.TimerHandle | None = None
         self._has_started = False
         self._standing = Standing()
@@ -111,10 +129,7 @@ class RunningController:
         """Ask the service what it is, then go to the store; watch health from now on."""
         reported = await self._control.role() if self._role_every_s else ServiceRole.UNKNOWN
         self._spawn(self._tick())
-        if self._role_every_s:
-            self._spawn(self._ask_role(self._role_every_s))
-        if self._standing_every_s:
-            self._spawn(self._ask_standing(self._standing_every_s))
+        self._begin_asking()
         self._has_started = True
         adopting = self._adoption is not None and self._adoption.waiting
         self.engine.post(Started(reported, self.engine.state.floor, adopting))
@@ -123,9 +138,41 @@ class RunningController:
         if self.monitor is not None:
             self.monitor.start()
 
-    def request_stop(self, keep: bool = False) -> None:
-        """End in good order: hand over, unless `keep`."""
-        self.engine.post(StopRequested(keep))
+    def _begin_asking(self) -> None:
+        """Ask the service from time to time, each question at its own pace."""
+        self._asking = []
+        if self._role_every_s:
+            self._asking.append(self._spawn(self._ask_role(self._role_every_s)))
+        if self._standing_every_s:
+            self._asking.append(self._spawn(self._ask_standing(self._standing_every_s)))
+
+    async def reload(self, new: Reloaded) -> None:
+        """Swap what decides and acts from now on; what runs keeps the old settings to its end."""
+        for task in self._asking:
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        self._control = new.control
+        self._role_every_s, self._standing_every_s = new.role_every_s, new.standing_every_s
+        self._demand_limit_s = new.demand_limit_s
+        self._edge.reconfigure(new.control, new.chain, new.deadlines)
+        if new.standing_every_s is None and self._standing != Standing():
+            self._standing = Standing()
+            self._post_standing()
+        self._begin_asking()
+        self.engine.post(SettingsChanged(new.settings))
+        if new.monitor is not None and self.monitor is not None:
+            old, self.monitor = self.monitor, new.monitor
+            await old.stop()
+            new.monitor.start()
+
+    def request_stop(self, keep: bool = False, last: bool = False) -> None:
+        """End in good order: hand over, unless `keep`. `last`: no controller will come back."""
+        self.engine.post(StopRequested(keep, last))
+
+    def witnessed(self) -> list[Event]:
+        """What has happened lately, the latest last."""
+        self._tell()
+        return [event for _, event in self._journal.steps]
 
     def dump(self) -> None:
         """Write the last steps to the log before a fail-stop (S10)."""
@@ -141,10 +188,11 @@ class RunningController:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._edge.close()
 
-    def _spawn(self, work: Any) -> None:
-        task = self._loop.create_task(work)
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = self._loop.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background_ended)
+        return task
 
     def _background_ended(self, task: asyncio.Task[None]) -> None:
         self._background.discard(task)
@@ -171,10 +219,20 @@ class RunningController:
 
     async def _tick(self) -> None:
         """The heartbeat: the snapshot is fresh only while the loop turns (S11)."""
+        watch = StallWatch(TICK_S, self._stalled, self._jumped)
         while True:
+            watch.tick()
             self.beats += 1
             self._refresh()
             await asyncio.sleep(TICK_S)
+
+    def _stalled(self, seconds: float) -> None:
+        log.warning("this controller stood still for %.1f s; others go first for a while", seconds)
+        self.engine.post(Stalled(f"this controller stood still for {seconds:.1f} s"))
+
+    def _jumped(self, seconds: float) -> None:
+        log.warning("the wall clock jumped by %+.1f s; others go first for a while", seconds)
+        self.engine.post(Stalled(f"the wall clock jumped by {seconds:+.1f} s"))
 
     async def _ask_role(self, every_s: float) -> None:
         """Ask the service what it is, only while no hook runs; stale answers are dropped by the core."""

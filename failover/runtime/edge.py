@@ -133,6 +133,10 @@ class AsyncEdge:
         self.extras = extras
         self.lease = Lease(self, self._renew, post)
 
+    def reconfigure(self, control: ServiceControl, chain: FenceChain, deadlines: Deadlines) -> None:
+        """Effects that start from now on use these; what runs keeps its own (a reload)."""
+        self._control, self._chain, self._deadlines = control, chain, deadlines
+
     # --- Clock ----------------------------------------------------------------------------------
 
     def now_s(self) -> float:

@@ -107,14 +107,25 @@ class Host:
         path = self.folder / "log"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
-    def start(self) -> None:
-        """Start the controller; its pid goes where the fence hook finds it."""
-        process = ServerProcess(
-            [sys.executable, "-m", "failover.daemon", "--verbose", str(self.config)], self.folder / "log"
-        )
+    def start(self, install: Path | None = None) -> None:
+        """Start the controller; its pid goes where the fence hook finds it. `install`: the folder of its packages."""
+        where = ["env", f"PYTHONPATH={install}"] if install else []
+        command = [*where, sys.executable, "-m", "failover.daemon", "--verbose", str(self.config)]
+        process = ServerProcess(command, self.folder / "log")
         process.start()
         self.process = process
         (self.folder / "controller.pid").write_text(str(process.pid))
+
+    def kill_with_launcher(self) -> None:
+        """SIGKILL to its controller and to its launcher at once, so that neither can end a hook."""
+        assert self.process is not None
+        assert self.process.pid is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        pids = (*map(int, children), self.process.pid)
+        for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: none sees the other's end
+            for pid in pids:
+                os.kill(pid, number)
+        self.process.kill()
 
     def stop(self) -> None:
         if self.process is not None:

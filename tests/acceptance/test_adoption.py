@@ -5,6 +5,7 @@ Each test is the supervisor: it starts `failoverd` again as systemd would. Sessi
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from kazoo.client import KazooClient
 
-from tests.acceptance.cluster import Cluster, Host, cluster
+from tests.acceptance.cluster import CHECKOUT, Cluster, Host, cluster
 from tests.acceptance.witness import Witness
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
@@ -119,6 +120,44 @@ def test_a_controller_killed_while_promote_runs_is_restarted_demotes_and_release
         assert "adoption refused: the last controller was in the middle of a change" in b.log
         assert active.redis_role() == "master"
         comes_back(pair, a if active is b else b)
+
+
+def test_a_hook_that_outlived_controller_and_launcher_is_ended_before_the_store_is_touched_s4(
+    zookeeper: ZooKeeper, zk_root: str
+) -> None:
+    with pair_of(zookeeper, zk_root) as (pair, a, b):
+        (b.folder / "promote-hangs").touch()
+        a.kill_redis()
+        eventually(lambda: (b.folder / "promote.pid").exists(), 10, f"the promote of b runs\n{pair.logs()}")
+        hook = int((b.folder / "promote.pid").read_text())
+        b.kill_with_launcher()
+        assert Path(f"/proc/{hook}").exists(), "the hook outlives them"
+        (b.folder / "promote-hangs").unlink()
+        before = len(b.log)
+        b.start()
+        eventually(lambda: "re-attaching session" in b.log[before:], 15, f"b comes back\n{pair.logs()}")
+        assert not Path(f"/proc/{hook}").exists()
+        said = b.log[before:]
+        assert said.index("hooks of a predecessor were ended: ") < said.index("re-attaching session")
+        pair.the_active(20)
+
+
+def test_an_upgraded_controller_of_another_path_and_version_carries_on(
+    zookeeper: ZooKeeper, zk_root: str, tmp_path: Path
+) -> None:
+    for package in ("failover", "fencing", "healthcheck", "config"):
+        shutil.copytree(CHECKOUT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    about = tmp_path / "failoverd-99.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: failoverd\nVersion: 99.0\n")
+    with pair_of(zookeeper, zk_root) as (pair, a, b):
+        epoch, session = a.status()["epoch"], a.session()
+        kill(a)
+        a.start(tmp_path)
+        eventually(lambda: carried_on(a), 15, f"a carries on\n{pair.logs()}")
+        assert f"failoverd 99.0 for {pair.service} on a" in a.log
+        assert (a.status()["epoch"], a.session()) == (epoch, session)
+        assert b.role() == "standby"
 
 
 def test_a_service_that_died_while_its_controller_was_away_is_handed_over(zookeeper: ZooKeeper, zk_root: str) -> None:

@@ -264,7 +264,12 @@ def _timer(teller: Teller, words: Words) -> happened.Event:
 
 
 def _stop(teller: Teller, words: Words) -> happened.Event:
-    return happened.StopRequested(words.takes("keep"))
+    return happened.StopRequested(words.takes("keep"), words.takes("last"))
+
+
+def _settings(teller: Teller, words: Words) -> happened.Event:
+    """`settings priority=5 not_candidate`: what changes; the rest stays."""
+    return happened.SettingsChanged(said.settings(words, teller.state.settings))
 
 
 def _demanded(teller: Teller, words: Words) -> happened.Event:
@@ -303,6 +308,7 @@ EVENTS: dict[str, Callable[[Teller, Words], happened.Event]] = {
     "lease": _lease,
     "timer": _timer,
     "stop": _stop,
+    "settings": _settings,
     "demanded": _demanded,
     "forced": _forced,
     "stalled": _stalled,

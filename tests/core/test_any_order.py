@@ -5,6 +5,7 @@ Each seed is one life of a controller in a hostile but truthful world; a seed th
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,7 @@ def test_whatever_happened_a_well_meaning_world_makes_it_active(chunk: int) -> N
             world.take(happened.ConnectionRestored())
             world.take(happened.ControlChanged(world.control))
             world.take(happened.StandingReported())
+            world.take(happened.SettingsChanged(replace(world.state.settings, candidate=True)))
             world.take(happened.MembersChanged(()))
             world.take(happened.HealthChanged(Health.HEALTHY))
             world.see_lock()

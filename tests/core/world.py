@@ -313,6 +313,11 @@ class World:
         health, gone = self.chance.choice(list(Health)), self.chance.random() < 0.2
         self.take(happened.HealthChanged(health, "", gone, self.chance.choice([0, 0, 1])))
 
+    def reload(self) -> None:
+        """An operator edits what may change while the controller runs."""
+        settings = replace(self.state.settings, priority=self.chance.randrange(3), candidate=self.chance.random() < 0.7)
+        self.take(happened.SettingsChanged(settings))
+
     def anything(self) -> None:
         """One hostile, but truthful, thing."""
         choices: list[Callable[[], object]] = [
@@ -336,7 +341,8 @@ class World:
             lambda: self.take(happened.ConnectionLost()),
             lambda: self.take(happened.ConnectionRestored()),
             lambda: self.take(happened.ForceOrdered("ops")),
-            lambda: self.take(happened.StopRequested(self.chance.random() < 0.3)),
+            lambda: self.take(happened.StopRequested(self.chance.random() < 0.3, self.chance.random() < 0.3)),
+            self.reload,
         ]
         if self.owed is not None:
             choices += [self.answer] * 12

@@ -88,8 +88,10 @@ class Pair:
     def __init__(self, host: Host, zookeeper: ZooKeeper, **options: Any) -> None:
         self.host = host
         self.nodes = {name: Node(host, name, 8300 + number) for number, name in enumerate("ab")}
-        shipped = (CHECKOUT / "systemd" / "failoverd@.service").read_text("utf-8")
-        host.write("/etc/systemd/system/failoverd@.service", shipped)
+        for unit in ("failoverd@.service", "failoverd-last-will@.service"):
+            host.write(f"/etc/systemd/system/{unit}", (CHECKOUT / "systemd" / unit).read_text("utf-8"))
+        will = f"[Service]\nExecStart=\nExecStart={BIN}/failoverctl last-will --config /etc/failoverd/%i.yaml\n"
+        host.write("/etc/systemd/system/failoverd-last-will@.service.d/lab.conf", will)
         started = f"[Service]\nExecStart=\nExecStart={BIN}/failoverd --verbose /etc/failoverd/%i.yaml\n"
         host.write("/etc/systemd/system/failoverd@.service.d/lab.conf", started)
         host.write("/etc/failoverd/fence", _FENCE, 0o755)
@@ -127,7 +129,6 @@ class Pair:
                 },
                 "levels": [["ask"], ["power"]],
             },
-            "on_stop": "keep",
             "limits": {"within": "30s", "retry": {"first": "200ms", "longest": "2s"}},
             "api": {
                 "listen": node.api.removeprefix("http://"),

@@ -11,6 +11,7 @@ from tests.lab.host import Host
 from tests.lab.pair import BIN, Node, Pair, unit_of
 from tests.servers.wait import eventually
 
+SESSION_S = 12.0
 AT_ONCE_S = 0.9  # from the end of the unit to the start of the other; by the probe's polls alone it would be 1 to 2 s
 
 
@@ -51,6 +52,33 @@ def test_a_restart_of_the_controllers_unit_moves_nothing_either(pair: Pair) -> N
     assert (active.status()["epoch"], active.main_pid(active.unit)) == before
     assert standby.role() == "standby"
     assert not pair.fenced()
+
+
+def test_a_stop_of_the_controllers_unit_hands_over_for_no_controller_comes_back(pair: Pair) -> None:
+    active, standby = pair.settled()
+    pair.host.must("systemctl", "stop", active.controller)
+    pair.comes(standby.name, "active")
+    assert not pair.fenced(), "handed over: nothing to fence"
+    pair.host.must("systemctl", "start", active.controller)
+    pair.comes(active.name, "standby")
+
+
+def test_the_last_will_of_a_unit_that_has_failed_for_good_hands_over_at_once(pair: Pair) -> None:
+    active, standby = pair.settled()
+    override = "/run/systemd/system/failoverd@.service.d/failed.conf"
+    pair.host.write(override, "[Service]\nRestart=no\n")
+    pair.host.must("systemctl", "daemon-reload")
+    try:
+        killed = time.monotonic()
+        pair.host.must("systemctl", "kill", "--signal=KILL", "--kill-whom=main", active.controller)
+        pair.comes(standby.name, "active")
+        assert time.monotonic() - killed < SESSION_S / 2, "not by the session's end"
+        assert not pair.fenced(), f"handed over: nothing to fence\n{pair.logs()}"
+    finally:
+        pair.host.must("rm", override)
+        pair.host.must("systemctl", "daemon-reload")
+        pair.host.must("systemctl", "start", active.controller)
+    pair.comes(active.name, "standby")
 
 
 def test_a_killed_service_is_heard_of_by_the_signal_and_handed_over_at_once(pair: Pair) -> None:
