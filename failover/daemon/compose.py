@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from config import Config, config_hash, lease_timing
+from config import Config, config_hash, failover_timing, lease_timing
+from config.timing import asked_session_s
 from failover.api.access import Tokens
 from failover.api.app import create_app
 from failover.api.server import ApiServer
@@ -27,6 +28,7 @@ from failover.runtime.adoption import Adoption
 from failover.runtime.controller import RunningController
 from failover.runtime.edge import AsyncEdge, Deadlines
 from failover.runtime.lease import LeaseTerms
+from failover.runtime.timetable import Timetable, Told
 from failover.stores import STORES
 from failover.support.hook_records import end_recorded_hooks
 from failover.support.launcher import Launcher
@@ -55,7 +57,6 @@ class Parts:
 
 def settings_of(config: Config, version: str) -> Settings:
     """The configuration as far as decisions depend on it."""
-    session_s = config.store.session_timeout if config.store.kind == "zookeeper" else 0.0
     return Settings(
         step_down=config.on_store_loss == "step_down",
         standby_stopped=config.control.standby == "stopped",
@@ -64,7 +65,7 @@ def settings_of(config: Config, version: str) -> Settings:
         candidate=config.candidate,
         priority=config.priority,
         head_start_s=config.limits.head_start,
-        lease_s=lease_timing(config, session_s).lease_s,
+        lease_s=lease_timing(config, asked_session_s(config)).lease_s,
         retry_first_s=config.limits.retry.first,
         retry_longest_s=config.limits.retry.longest,
         within_s=config.limits.within,
@@ -102,6 +103,17 @@ def terms_for(config: Config, negotiated_s: float) -> LeaseTerms:
     timing = lease_timing(config, negotiated_s)
     step_down = config.on_store_loss == "step_down"
     return LeaseTerms(timing.renew_every_s, timing.lease_s, config.control.demote.timeout, step_down)
+
+
+def make_timetable(config: Config) -> Timetable:
+    """What is told of timing; a store without sessions grants none, whatever it says."""
+    asked_s = asked_session_s(config)
+
+    def reckon(granted_s: float) -> Told:
+        timing = failover_timing(config, granted_s if asked_s else 0.0)
+        return timing.said(), timing.figures()
+
+    return Timetable(reckon, asked_s)
 
 
 def standing_every_s(config: Config) -> float | None:
@@ -187,6 +199,7 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
         keep_floor=folder.keep_floor,
         stop=stop,
         adoption=make_adoption(config, folder, identity, store, edge, hooks.alive),
+        timetable=make_timetable(config),
     )
     controller.monitor = Monitor(make_probes(config, launcher), controller.tell_health)
     app = create_app(controller, _tokens(config), peer, STALE_AFTER_S)
