@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -290,7 +291,7 @@ class Pair:
 
 def _shell(first: str, then: list[str]) -> list[str]:
     """A hook that does something before it knocks."""
-    return ["/bin/sh", "-c", f"{first}; exec {' '.join(then)}"]
+    return ["/bin/sh", "-c", f"{first}; exec {shlex.join(then)}"]
 
 
 @contextmanager

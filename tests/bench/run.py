@@ -100,12 +100,13 @@ def _losses(measured: Measured, server: ZooKeeper, runs: int, tell: Tell) -> Non
 
     The session outlives the start of a Python on a busy machine: what is counted is what our own doing costs.
     """
-    tell("starting a pair with a role")
-    with running_pair(server.hosts, Kind("stopped", keeps_role=True, session_timeout="12s", within=WITHIN)) as pair:
+    tell("starting a pair with a role, asked over HTTP")
+    kind = Kind(
+        "stopped", watches_process=False, asked_every="500ms", keeps_role=True, session_timeout="12s", within=WITHIN
+    )
+    with running_pair(server.hosts, kind) as pair:
         tell("killing controllers under a client that writes")
         measured.killed = kill_controllers(pair, runs)
-    tell("starting a pair that is asked over HTTP")
-    with running_pair(server.hosts, Kind("stopped", watches_process=False, asked_every="500ms")) as pair:
         for number in range(runs):
             tell(f"a hung service {number + 1} of {runs}")
             measured.hung.append(hang(pair))
