@@ -1,12 +1,12 @@
-"""The lease: how long a controller may believe in its lock after a renewal (S6).
+"""The lease: how long a controller may believe in its lock after a renewal (S6); and how long a failover may take.
 
 Pure arithmetic on settings; knows no clock. What is sent and acknowledged is the runtime's matter.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from config.models import Config
+from config.models import Config, FencingSettings
 
 RENEWALS_PER_SESSION = 6
 
@@ -58,6 +58,11 @@ def longest_demote_s(session_s: float, tick_s: float) -> float:
     return max(0.0, _tenths_below(room_s))
 
 
+def longest_tick_s(session_s: float, demote_s: float) -> float:
+    """Give the servers' longest tick, rounded down to 100 ms, with which that demote is safe and steady; or 0."""
+    return longest_demote_s(session_s, demote_s)  # tick and demote take from the same room
+
+
 def shortest_session_s(tick_s: float, demote_s: float) -> float:
     """Give the shortest session time-out, in whole seconds, that is safe and steady."""
     least_s = (demote_s + tick_s) / (1 - 2 / RENEWALS_PER_SESSION)
@@ -66,3 +71,117 @@ def shortest_session_s(tick_s: float, demote_s: float) -> float:
 
 def _tenths_below(seconds: float) -> float:
     return (math.ceil(seconds * 10 - 1e-9) - 1) / 10
+
+
+METHOD_GRACE_S = 0.25
+"""What the fencing chain allows a method beyond its own time-out, to say how it ended."""
+EVENT_KINDS = frozenset({"process", "systemd"})
+"""Probes that are told of the end of a process; what hangs lives on, and they see nothing."""
+LATE_TICKS = 1.5
+"""How much later than its time-out a session ends, in ticks: ZooKeeper rounds the end up to the next tick, and a
+follower passes the last word of a client on every half tick, which counts from then."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailoverTiming:
+    """The longest that each part of a failover may take, in seconds, by the settings (docs/background/timing.md).
+
+    Not in it: round trips to the store, the start of hooks, and the pauses after a failed try.
+
+    session_s: the session time-out.
+    expiry_s: how much later the servers may end a session.
+    detect_crash_s: from the end of the service's process until the controller knows: 0.0 with a probe that is told.
+    detect_hang_s: from when the service answers no more until the slowest probe that asks has said so `fall` times;
+        None where no probe asks: a hang is never seen.
+    demote_s, promote_s: the hooks' time-outs.
+    fence_s: the sum over all levels, at most `fencing.timeout`.
+    head_start_s: how long a candidate waits for a better one that does not come.
+    step_down_margin_s: how long a renewal may go unanswered before a step-down begins; None under `hold`.
+    """
+
+    session_s: float
+    expiry_s: float
+    detect_crash_s: float
+    detect_hang_s: float | None
+    demote_s: float
+    fence_s: float
+    head_start_s: float
+    promote_s: float
+    step_down_margin_s: float | None
+
+    @property
+    def crash_s(self) -> float:
+        """The process ends; its controller's demote answers `done` in time, so that nobody fences."""
+        return self.detect_crash_s + self.demote_s + self.head_start_s + self.promote_s
+
+    @property
+    def hung_s(self) -> float | None:
+        """The service hangs, the demote too, and the last level of the chain is the one that works."""
+        if self.detect_hang_s is None:
+            return None
+        return self.detect_hang_s + self.demote_s + self.head_start_s + self.fence_s + self.promote_s
+
+    @property
+    def host_lost_s(self) -> float:
+        """The host is gone without a word, just after a renewal."""
+        return self.session_s + self.expiry_s + self.head_start_s + self.fence_s + self.promote_s
+
+    @property
+    def worst_case_s(self) -> float:
+        """The longest of the three."""
+        return max(self.crash_s, self.hung_s or 0.0, self.host_lost_s)
+
+    def said(self) -> str:
+        """One line for people."""
+        hung = "a hung service is never seen" if self.hung_s is None else f"service hung {self.hung_s:.1f} s"
+        parts = f"service crashed {self.crash_s:.1f} s, {hung}, host lost {self.host_lost_s:.1f} s"
+        margin = self.step_down_margin_s
+        step_down = "" if margin is None else f"; step-down margin {margin:.1f} s"
+        return f"worst-case failover {self.worst_case_s:.1f} s ({parts}){step_down}"
+
+    def figures(self) -> dict[str, float | None]:
+        """Everything for programs, in seconds, to the millisecond."""
+        whole = {f"worst_case_{name}_s": getattr(self, f"{name}_s") for name in ("crash", "hung", "host_lost")}
+        parts = {"worst_case_failover_s": self.worst_case_s, **whole}
+        for field in fields(self):
+            parts["session_timeout_s" if field.name == "session_s" else field.name] = getattr(self, field.name)
+        return {name: None if value is None else round(value, 3) for name, value in parts.items()}
+
+
+def asked_session_s(config: Config) -> float:
+    """Give the session time-out that is asked for; 0.0 for a store without sessions that outlive a controller."""
+    return config.store.session_timeout if config.store.kind == "zookeeper" else 0.0
+
+
+def failover_timing(config: Config, negotiated_s: float) -> FailoverTiming:
+    """Reckon the worst cases with the session time-out that the servers granted; 0 for a store without sessions."""
+    tick_s = config.store.tick_time if config.store.kind == "zookeeper" else 0.0
+    crash_s, hang_s = _detection(config)
+    lease = lease_timing(config, negotiated_s)
+    margin_s = lease.demote_must_start_by_s - lease.renew_every_s
+    return FailoverTiming(
+        session_s=negotiated_s,
+        expiry_s=LATE_TICKS * tick_s,
+        detect_crash_s=crash_s,
+        detect_hang_s=hang_s,
+        demote_s=config.control.demote.timeout,
+        fence_s=longest_fence_s(config.fencing),
+        head_start_s=config.limits.head_start,
+        promote_s=config.control.promote.timeout,
+        step_down_margin_s=margin_s if config.on_store_loss == "step_down" else None,
+    )
+
+
+def longest_fence_s(fencing: FencingSettings) -> float:
+    """Every method of every level uses its whole time, one after the other, unless the chain's own ends it first."""
+    each = [fencing.methods[name].timeout + METHOD_GRACE_S for level in fencing.levels for name in level]
+    return min(sum(each), fencing.timeout)
+
+
+def _detection(config: Config) -> tuple[float, float | None]:
+    """A failure just behind a good answer waits for the next question; `fall` bad answers in a row must come."""
+    critical = [probe for probe in config.health if probe.critical]
+    asking = [probe for probe in critical if probe.kind not in EVENT_KINDS]
+    hang_s = max((probe.fall * probe.every + probe.timeout for probe in asking), default=None)
+    told = len(asking) < len(critical)
+    return 0.0 if told or hang_s is None else hang_s, hang_s

@@ -9,7 +9,7 @@ from config.draft import Draft
 from config.durations import format_duration
 from config.models import ZooKeeperSettings
 from config.problems import Finding
-from config.timing import longest_demote_s, reckon, shortest_session_s
+from config.timing import longest_demote_s, longest_tick_s, reckon, shortest_session_s
 
 DEMOTE = ("control", "demote", "timeout")
 
@@ -21,6 +21,8 @@ def lease_findings(draft: Draft) -> Iterator[Finding]:
     yield from _session(draft.store)
     if draft.on_store_loss == "step_down" and draft.control is not None:
         yield from _step_down(draft.store, draft.control.demote.timeout)
+    else:
+        yield from _lease(draft.store)
 
 
 def _session(store: ZooKeeperSettings) -> Iterator[Finding]:
@@ -31,6 +33,17 @@ def _session(store: ZooKeeperSettings) -> Iterator[Finding]:
         message = f"servers with tick_time {tick} grant {granted} unless told otherwise, not {asked}"
         hint = "the lease follows what they grant"
         yield Finding(("store", "session_timeout"), message, hint, severity="warning")
+
+
+def _lease(store: ZooKeeperSettings) -> Iterator[Finding]:
+    """Without a lease no renewal ever proves the lock, and nobody is promoted, under `hold` too."""
+    session_s, tick_s = store.session_timeout, store.tick_time
+    if reckon(session_s, tick_s, 0.0).lease_s > 0:
+        return
+    session, tick = format_duration(session_s), format_duration(tick_s)
+    message = f"with tick_time {tick} a session of {session} leaves no lease: the lock could never be proven"
+    longer = format_duration(shortest_session_s(tick_s, 0.0))
+    yield Finding(("store", "session_timeout"), message, f"safe would be: {longer} or more")
 
 
 def _step_down(store: ZooKeeperSettings, demote_s: float) -> Iterator[Finding]:
@@ -49,7 +62,9 @@ def _step_down(store: ZooKeeperSettings, demote_s: float) -> Iterator[Finding]:
 def _what_would_be_safe(session_s: float, tick_s: float, demote_s: float) -> str:
     longer = format_duration(shortest_session_s(tick_s, demote_s))
     raise_it = f"session_timeout {longer} or more"
-    longest_s = longest_demote_s(session_s, tick_s)
-    if longest_s <= 0:
-        return f"safe would be: {raise_it}"
-    return f"safe would be: timeout {format_duration(longest_s)} or less, or {raise_it}"
+    ways = [raise_it]
+    if (demote_longest_s := longest_demote_s(session_s, tick_s)) > 0:
+        ways.insert(0, f"timeout {format_duration(demote_longest_s)} or less")
+    if (tick_longest_s := longest_tick_s(session_s, demote_s)) > 0:
+        ways.append(f"servers with tick_time {format_duration(tick_longest_s)} or less")
+    return f"safe would be: {', or '.join(ways)}"

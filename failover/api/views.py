@@ -41,6 +41,7 @@ def status(snapshot: Snapshot, now_s: float) -> View:
         "service_role": str(snapshot.service_role),
         "lock": lock(snapshot, now_s),
         "store": _store(snapshot),
+        "timing": dict(snapshot.timing),
         "candidate": snapshot.candidate,
         "failures": snapshot.failures,
         "retry_in_s": snapshot.retry_in_s,

@@ -20,19 +20,24 @@ def check_config(
 ) -> None:
     """Everything that is wrong with a configuration file, at once."""
     from config.loading import examine
+    from config.timing import asked_session_s, failover_timing
     from failover.daemon.unit_rules import unit_findings
 
     path = config_file(file)
     examined = examine(path, secrets, unit_findings)
+    config = examined.config
+    timing = failover_timing(config, asked_session_s(config)) if config is not None else None
     if json:
         problems = [asdict(problem) for problem in examined.problems]
-        printing.as_json({"file": str(path), "ok": examined.config is not None, "problems": problems})
+        figures = timing.figures() if timing is not None else None
+        printing.as_json({"file": str(path), "ok": timing is not None, "problems": problems, "timing": figures})
     else:
         for problem in examined.problems:
             printing.say(str(problem))
-        if examined.config is not None:
+        if timing is not None:
             printing.say(f"{path}: good{', with warnings' if examined.problems else ''}")
-    if examined.config is None:
+            printing.say(timing.said())
+    if timing is None:
         raise typer.Exit(ExitCode.CONFIG_ERROR)
 
 

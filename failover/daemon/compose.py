@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from config import Config, config_hash, lease_timing
+from config import Config, config_hash, failover_timing, lease_timing
+from config.timing import asked_session_s
 from failover.control import CONTROLS, ControlContext
 from failover.core.state import State
 from failover.core.values import Health, Identity, Node, Settings
@@ -25,6 +26,7 @@ from failover.runtime.adoption import Adoption
 from failover.runtime.controller import RunningController
 from failover.runtime.edge import AsyncEdge, Deadlines
 from failover.runtime.lease import LeaseTerms
+from failover.runtime.timetable import Reckon, Timetable, Told
 from failover.stores import STORES
 from failover.support.hook_records import EndedHooks, end_recorded_hooks
 from failover.support.launcher import Launcher
@@ -89,7 +91,6 @@ class Parts:
 
 def settings_of(config: Config, version: str) -> Settings:
     """The configuration as far as decisions depend on it."""
-    session_s = config.store.session_timeout if config.store.kind == "zookeeper" else 0.0
     return Settings(
         step_down=config.on_store_loss == "step_down",
         standby_stopped=config.control.standby == "stopped",
@@ -98,7 +99,7 @@ def settings_of(config: Config, version: str) -> Settings:
         candidate=config.candidate,
         priority=config.priority,
         head_start_s=config.limits.head_start,
-        lease_s=lease_timing(config, session_s).lease_s,
+        lease_s=lease_timing(config, asked_session_s(config)).lease_s,
         retry_first_s=config.limits.retry.first,
         retry_longest_s=config.limits.retry.longest,
         within_s=config.limits.within,
@@ -138,6 +139,17 @@ def terms_for(config: Config, negotiated_s: float) -> LeaseTerms:
     timing = lease_timing(config, negotiated_s)
     step_down = config.on_store_loss == "step_down"
     return LeaseTerms(timing.renew_every_s, timing.lease_s, config.control.demote.timeout, step_down)
+
+
+def reckoning(config: Config) -> Reckon:
+    """What is told of timing; a store without sessions grants none, whatever it says."""
+    asked_s = asked_session_s(config)
+
+    def reckon(granted_s: float) -> Told:
+        timing = failover_timing(config, granted_s if asked_s else 0.0)
+        return timing.said(), timing.figures()
+
+    return reckon
 
 
 def standing_every_s(config: Config) -> float | None:
@@ -260,6 +272,7 @@ async def assemble(
         keep_floor=folder.keep_floor,
         stop=stop,
         adoption=adoption,
+        timetable=Timetable(reckoning(config), asked_session_s(config)),
     )
     return Works(controller, launcher, store, edge, peer, adoption, hooks, systemd, health)
 

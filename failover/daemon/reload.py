@@ -23,6 +23,7 @@ from failover.daemon.compose import (
     make_chain,
     make_control,
     make_monitor,
+    reckoning,
     settings_of,
     standing_every_s,
 )
@@ -145,6 +146,7 @@ class Reloader:
             role_every_s=config.control.role_every_s,
             standing_every_s=standing_every_s(config),
             demand_limit_s=config.control.demote.timeout + DEMAND_SLACK_S,
+            reckon=reckoning(config),
             monitor=monitor,
         )
 

@@ -5,7 +5,7 @@ The API and the page know the controller only through these.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -44,6 +44,7 @@ class Snapshot:
     `proven_s`: send time of the last acknowledged renewal, same clock; None: the lock is not proven.
     `lease_s`: how long after `proven_s` the lock is certainly ours. `blocked`: what an operator must do, or "".
     `impaired`: how many probes fail that are not critical.
+    `timing`: the longest that a failover may take, and its parts, under the session time-out that counts.
     `standby_stopped`: a standby's service is down (`control.standby: stopped`); only then does its start say anything.
     """
 
@@ -78,6 +79,7 @@ class Snapshot:
     recent: tuple[HistoryLine, ...] = ()
     standby_stopped: bool = True
     impaired: int = 0
+    timing: Mapping[str, float | None] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
 

@@ -38,6 +38,7 @@ from failover.runtime.engine import Engine
 from failover.runtime.orders import Orders, find_active
 from failover.runtime.reports import Journal, log, snapshot_of, wall_time
 from failover.runtime.stall import StallWatch
+from failover.runtime.timetable import Reckon, Timetable
 
 TICK_S = 1.0
 HISTORY_AFTER_S = 0.2
@@ -67,6 +68,7 @@ class Reloaded:
     role_every_s: float | None
     standing_every_s: float | None
     demand_limit_s: float
+    reckon: Reckon
     monitor: HealthMonitor | None = None
 
 
@@ -88,8 +90,10 @@ class RunningController:
         keep_floor: Callable[[int], None],
         stop: Callable[[int, str], None],
         adoption: Adoption | None = None,
+        timetable: Timetable | None = None,
     ) -> None:
         self._loop = loop
+        self._timetable = timetable
         self._edge = edge
         self._store = store
         self._control = control
@@ -127,6 +131,8 @@ class RunningController:
 
     async def start(self) -> None:
         """Ask the service what it is, then go to the store; watch health from now on."""
+        if self._timetable is not None:
+            self._timetable.begin()
         reported = await self._control.role() if self._role_every_s else ServiceRole.UNKNOWN
         self._spawn(self._tick())
         self._begin_asking()
@@ -155,6 +161,8 @@ class RunningController:
         self._role_every_s, self._standing_every_s = new.role_every_s, new.standing_every_s
         self._demand_limit_s = new.demand_limit_s
         self._edge.reconfigure(new.control, new.chain, new.deadlines)
+        if self._timetable is not None:
+            self._timetable.reckon_anew(new.reckon)
         if new.standing_every_s is None and self._standing != Standing():
             self._standing = Standing()
             self._post_standing()
@@ -207,6 +215,8 @@ class RunningController:
     def _measure_session(self, timeout_s: float) -> None:
         """The lease is reckoned with what the servers granted; too short a one bars this node, and says so (S6)."""
         self._edge.session_opened(timeout_s)
+        if self._timetable is not None:
+            self._timetable.granted(timeout_s)
         bar = self._edge.lease_bar(timeout_s)
         if bar != self._lease_bar:
             self._lease_bar = bar
@@ -352,6 +362,7 @@ class RunningController:
             started_at=self._started_at,
             recent=tuple(self._journal.recent)[-20:],
             retry_in_s=self._retry_in_s(),
+            timing=self._timetable.figures if self._timetable is not None else {},
         )
 
     def _retry_in_s(self) -> float | None:

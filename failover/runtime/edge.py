@@ -289,14 +289,7 @@ class AsyncEdge:
 
     def lease_bar(self, timeout_s: float) -> str:
         """Why this node must not become active under such a session time-out; "" if it may."""
-        terms = self._terms_for(timeout_s)
-        if not terms.step_down or terms.lease_s - terms.demote_s > terms.renew_every_s:
-            return ""
-        return (
-            f"the store granted a session of {timeout_s:g} s: a demote of {terms.demote_s:g} s cannot end inside its "
-            f"lease of {terms.lease_s:.1f} s (on_store_loss: step_down); raise maxSessionTimeout on the servers, "
-            "shorten control.demote.timeout, or use on_store_loss: hold"
-        )
+        return self._terms_for(timeout_s).bar(timeout_s)
 
     async def close(self) -> None:
         """End what still runs."""

@@ -38,6 +38,22 @@ class LeaseTerms:
     demote_s: float
     step_down: bool
 
+    def bar(self, session_s: float) -> str:
+        """Why nobody may become active under a session time-out of `session_s`, with what would help; "" if one may."""
+        granted = f"the store granted a session of {session_s:g} s"
+        if self.lease_s <= 0:
+            return (
+                f"{granted}, which leaves no lease ({self.lease_s:.1f} s): the lock could never be proven; "
+                "raise maxSessionTimeout on the servers, or shorten their tickTime"
+            )
+        if not self.step_down or self.lease_s - self.demote_s > self.renew_every_s:
+            return ""
+        return (
+            f"{granted}: a demote of {self.demote_s:g} s cannot end inside its lease of {self.lease_s:.1f} s "
+            "(on_store_loss: step_down); raise maxSessionTimeout on the servers, shorten control.demote.timeout, "
+            "or use on_store_loss: hold"
+        )
+
 
 class Lease:
     """Keeps proving one lock."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -144,6 +145,7 @@ def snapshot_of(
     started_at: str,
     recent: tuple[HistoryLine, ...],
     retry_in_s: float | None = None,
+    timing: Mapping[str, float | None] | None = None,
 ) -> Snapshot:
     """Everything that is told, as of `taken_s`."""
     session = state.session
@@ -179,4 +181,5 @@ def snapshot_of(
         version=state.settings.version,
         started_at=started_at,
         recent=recent,
+        timing=timing or {},
     )

@@ -109,4 +109,8 @@ def test_a_session_too_short_for_the_step_down_bars_the_node_and_says_what_would
         eventually(lambda: "cannot end inside its lease" in a.status().get("why", ""), 15, f"a says why\n{a.log}")
         assert a.role() == "out"
         assert "maxSessionTimeout" in a.status()["why"]
+        assert "the store granted a session of 2 s, not 12 s: worst-case failover " in a.log
+        timing = a.status()["timing"]
+        assert timing["session_timeout_s"] == 2
+        assert timing["step_down_margin_s"] < 0
         assert a.redis_role() == "slave"

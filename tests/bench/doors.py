@@ -37,6 +37,12 @@ class Door:
         os.close(self._descriptor)
         self._descriptor = self._open()
 
+    def has_knocked(self) -> bool:
+        """Whether anybody knocked since `listen`."""
+        poller = select.poll()
+        poller.register(self._descriptor, 0)
+        return bool(poller.poll(0))
+
     def close(self) -> None:
         os.close(self._descriptor)
 

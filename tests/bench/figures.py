@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.bench.idle import Resident
+from tests.bench.losses import Killed
 from tests.bench.moves import Moved
 
 TARGETS = {
@@ -18,6 +19,8 @@ TARGETS = {
     "rss_mb": 64.0,
     "idle_cpu_percent": 0.5,
     "join_s": 1.0,
+    "controller_kill_failovers": 0,
+    "controller_kill_epoch_changes": 0,
 }
 
 
@@ -31,6 +34,10 @@ class Measured:
     crashes_with_role: list[Moved] = field(default_factory=list)
     switchovers: list[Moved] = field(default_factory=list)
     seen_by_client: list[float] = field(default_factory=list)
+    killed: Killed = field(default_factory=Killed)
+    hung: list[float] = field(default_factory=list)
+    hosts_lost: list[float] = field(default_factory=list)
+    host_session_s: float = 0.0
     joins_s: list[float] = field(default_factory=list)
     idle_s: float = 0.0
     resident: dict[str, Resident] = field(default_factory=dict)
@@ -62,6 +69,7 @@ def as_record(measured: Measured) -> dict[str, Any]:
         **_spread("switchover_gap_ms", gap),
         **_ratios("switchover_ratio", gap, measured.floor),
         **_spread("switchover_client_gap_ms", measured.seen_by_client),
+        **_losses(measured),
         "rss_mb": worst.rss_mb,
         "rss_controller_mb": worst.controller.rss_mb,
         "rss_launcher_mb": worst.launcher.rss_mb,
@@ -80,6 +88,22 @@ def as_record(measured: Measured) -> dict[str, Any]:
     record["machine"] = {"cores": os.cpu_count(), "load": list(os.getloadavg())}
     rounded: dict[str, Any] = _rounded(record)
     return rounded
+
+
+def _losses(measured: Measured) -> dict[str, float]:
+    killed = measured.killed
+    return {
+        "controller_kills": len(killed.adopted),
+        "controller_kill_failovers": killed.failovers,
+        "controller_kill_epoch_changes": killed.epoch_changes,
+        "controller_kill_longest_gap_ms": killed.longest_gap,
+        "controller_kill_quiet_longest_gap_ms": killed.quiet_longest_gap,
+        **_spread("adopted_ms", killed.adopted),
+        **_spread("hung_ms", measured.hung),
+        **_spread("host_lost_ms", measured.hosts_lost),
+        "host_lost_session_ms": measured.host_session_s * 1000,
+        "host_lost_beyond_session_ms": median(measured.hosts_lost) - measured.host_session_s * 1000,
+    }
 
 
 def _spread(name: str, values: Sequence[float]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -39,14 +40,29 @@ SHORT_PAUSES = {"failovers": 1000, "retry": {"first": "50ms", "longest": "50ms"}
 
 # Asked at the start and after a demote, where it must agree; else never within a run.
 SAYS_STANDBY = {"run": ["/bin/echo", "standby"], "every": "1h", "timeout": "2s"}
+ROLES = ("active", "standby")
+LIVE_HOST = {
+    "methods": {"ask": {"kind": "controller"}, "power": {"kind": "command", "run": ["/bin/false"]}},
+    "levels": [["ask"], ["power"]],
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Which service is played: is a standby's `running` or `stopped`, and is its process watched beside its port?"""
+    """Which service is played: is a standby's `running` or `stopped`, and is its process watched beside its port?
+
+    `asked_every`: it is asked over HTTP at this pace, and demote kills it. `keeps_role`: hooks keep what `role` tells,
+    which adoption needs. `fence_answers`: the only fence method answers done. Empty: the default.
+    """
 
     standby: str
     watches_process: bool = True
+    asked_every: str = ""
+    keeps_role: bool = False
+    fence_answers: bool = False
+    session_timeout: str = ""
+    tick_time: str = ""
+    within: str = ""
 
 
 class Node:
@@ -93,6 +109,27 @@ class Node:
         pid = int(self.pidfile.read_text("ascii"))
         at = time.monotonic()
         os.kill(pid, signal.SIGKILL)
+        return at
+
+    def hang_service(self) -> float:
+        """SIGSTOP; the moment just before (CLOCK_MONOTONIC)."""
+        pid = int(self.pidfile.read_text("ascii"))
+        at = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        return at
+
+    def restart_controller(self) -> float:
+        """SIGKILL, and what a supervisor does then, at once; the moment just before (CLOCK_MONOTONIC)."""
+        at = time.monotonic()
+        self.controller.kill()
+        self.controller.start()
+        return at
+
+    def lose_host(self) -> float:
+        """SIGKILL to controller and service; the moment just before (CLOCK_MONOTONIC)."""
+        at = time.monotonic()
+        self.controller.kill()
+        self.kill_service()
         return at
 
     def reap_service(self) -> None:
@@ -200,26 +237,18 @@ class Pair:
         node.config.write_text(json.dumps(self._config(node, hosts), indent=1))
 
     def _config(self, node: Node, hosts: str) -> dict[str, Any]:
-        tcp, process = {"kind": "tcp", "port": node.port}, {"kind": "process", "pidfile": str(node.pidfile)}
-        control = {
-            "kind": "command",
-            "standby": self.kind.standby,
-            "promote": {"run": node.promote.hook},
-            "demote": {"run": node.demote.hook},
-        }
+        process = {"kind": "process", "pidfile": str(node.pidfile)}
+        asked = self._asked(node)
         return {
             "service": self.service,
             "node": node.name,
             "state_dir": str(node.folder / "state"),
-            "store": {"kind": "zookeeper", "hosts": [hosts], "root": "/bench"},
+            "store": {"kind": "zookeeper", "hosts": [hosts], "root": "/bench"} | self._times(),
             "nodes": {one.name: {"address": LOOPBACK} for one in self.nodes},
-            "control": {**control, "role": SAYS_STANDBY} if self.kind.standby == "running" else control,
-            "health": [process, tcp] if self.kind.watches_process else [tcp],
-            "fencing": {
-                "methods": {"ask": {"kind": "controller"}, "power": {"kind": "command", "run": ["/bin/false"]}},
-                "levels": [["ask"], ["power"]],
-            },
-            "limits": SHORT_PAUSES,
+            "control": self._control(node),
+            "health": [process, asked] if self.kind.watches_process else [asked],
+            "fencing": self._power() if self.kind.fence_answers else LIVE_HOST,
+            "limits": SHORT_PAUSES | ({"within": self.kind.within} if self.kind.within else {}),
             "api": {
                 "listen": node.api,
                 "allow_loopback": True,
@@ -227,6 +256,42 @@ class Pair:
                 "peer_secret": {"file": str(node.folder / "peer.secret")},
             },
         }
+
+    def _asked(self, node: Node) -> dict[str, Any]:
+        every = self.kind.asked_every
+        if not every:
+            return {"kind": "tcp", "port": node.port}
+        return {"kind": "http", "url": f"http://{LOOPBACK}:{node.port}/", "every": every, "timeout": every}
+
+    def _power(self) -> dict[str, Any]:
+        """A power switch that works: it kills the service of the node it is given (the controller is dead already)."""
+        run = ["/bin/sh", "-c", f"kill -9 $(cat {self.folder}/{{node.name}}/service.pid); true"]
+        return {"methods": {"power": {"kind": "command", "run": run}}}
+
+    def _times(self) -> dict[str, str]:
+        asked = {"session_timeout": self.kind.session_timeout, "tick_time": self.kind.tick_time}
+        return {name: text for name, text in asked.items() if text}
+
+    def _control(self, node: Node) -> dict[str, Any]:
+        promote, demote = node.promote.hook, node.demote.hook
+        if self.kind.asked_every:
+            demote = _shell(f"kill -9 $(cat {node.pidfile})", demote)
+        told: dict[str, Any] = SAYS_STANDBY
+        if self.kind.keeps_role:
+            file = node.folder / "role"
+            file.write_text("standby\n")
+            promote, demote = (
+                _shell(f"echo {role} > {file}", run) for role, run in zip(ROLES, (promote, demote), strict=True)
+            )
+            told = SAYS_STANDBY | {"run": ["/bin/cat", str(file)]}
+        hooks = {"promote": {"run": promote}, "demote": {"run": demote}}
+        role = {"role": told} if self.kind.standby == "running" or self.kind.keeps_role else {}
+        return {"kind": "command", "standby": self.kind.standby, **hooks, **role}
+
+
+def _shell(first: str, then: list[str]) -> list[str]:
+    """A hook that does something before it knocks."""
+    return ["/bin/sh", "-c", f"{first}; exec {shlex.join(then)}"]
 
 
 @contextmanager

@@ -16,8 +16,17 @@ _ROWS = (
     ("switchover, demote hook to promote hook", "switchover_gap_ms", "ms", ""),
     ("  times the floor", "switchover_ratio", "×", "switchover_ratio_median"),
     ("  as a client of /active sees it", "switchover_client_gap_ms", "ms", ""),
+    ("controller, kill -9 to adopted", "adopted_ms", "ms", ""),
+    ("hung service asked twice a second, SIGSTOP to promote hook", "hung_ms", "ms", ""),
+    ("host lost, to promote hook", "host_lost_ms", "ms", ""),
 )
 _SINGLE = (
+    ("failovers by all kills of the controller", "controller_kill_failovers", "", "controller_kill_failovers"),
+    ("  changes of the epoch", "controller_kill_epoch_changes", "", "controller_kill_epoch_changes"),
+    ("  longest time between two answered writes", "controller_kill_longest_gap_ms", "ms", ""),
+    ("  the same, as long undisturbed", "controller_kill_quiet_longest_gap_ms", "ms", ""),
+    ("session time-out of the lost hosts", "host_lost_session_ms", "ms", ""),
+    ("  the median beyond it: tick and fence", "host_lost_beyond_session_ms", "ms", ""),
     ("memory, controller and launcher (RSS)", "rss_mb", "MiB", "rss_mb"),
     ("  the controller", "rss_controller_mb", "MiB", ""),
     ("  its launcher", "rss_launcher_mb", "MiB", ""),

@@ -13,6 +13,7 @@ from tests.bench.doors import TOUCH
 from tests.bench.figures import Measured
 from tests.bench.floor import EMPTY, Floor
 from tests.bench.idle import join, processor_share, resident
+from tests.bench.losses import WITHIN, hang, kill_controllers, lose_host
 from tests.bench.moves import Mover
 from tests.bench.pair import Kind, running_pair
 from tests.servers import zookeeper as zookeeper_server
@@ -21,6 +22,8 @@ from tests.servers.zookeeper import ZooKeeper
 DISK = Path("/var/tmp")
 JOINS = 5
 FEW = 10
+SHORT_SESSION_S = 2.0
+SHORT_TICK_MS = 200
 FLOOR_WARM_UP = 30  # the Java compiler's first runs are nobody's measure
 Tell = Callable[[str], None]
 
@@ -39,6 +42,8 @@ def measure(runs: int, idle_s: float, tell: Tell) -> Measured:
         _, floor_disk = stack.enter_context(_store(DISK))
         _moves(measured, server, (floor, floor_disk), runs, tell)
         _idle(measured, server, runs, idle_s, tell)
+        _losses(measured, server, runs, tell)
+    _hosts(measured, min(runs, FEW), tell)
     return measured
 
 
@@ -88,6 +93,37 @@ def _moves(measured: Measured, server: ZooKeeper, floors: tuple[Floor, Floor], r
             tell("a crash with a role hook, and a switchover that a client sees")
             measured.crashes_with_role.append(switching.crash())
             measured.seen_by_client.append(switching.switch_over(client).total_ms)
+
+
+def _losses(measured: Measured, server: ZooKeeper, runs: int, tell: Tell) -> None:
+    """Controllers that die and come back, and services that hang.
+
+    The session outlives the start of a Python on a busy machine: what is counted is what our own doing costs.
+    """
+    tell("starting a pair with a role, asked over HTTP")
+    kind = Kind(
+        "stopped", watches_process=False, asked_every="500ms", keeps_role=True, session_timeout="12s", within=WITHIN
+    )
+    with running_pair(server.hosts, kind) as pair:
+        tell("killing controllers under a client that writes")
+        measured.killed = kill_controllers(pair, runs)
+        for number in range(runs):
+            tell(f"a hung service {number + 1} of {runs}")
+            measured.hung.append(hang(pair))
+
+
+def _hosts(measured: Measured, runs: int, tell: Tell) -> None:
+    """Lost hosts, with a session as short as a sound network allows; the servers' ticks are short with it."""
+    tell("starting a ZooKeeper with short ticks")
+    kind = Kind("stopped", fence_answers=True, session_timeout=f"{SHORT_SESSION_S:g}s", tick_time=f"{SHORT_TICK_MS}ms")
+    with (
+        ZooKeeper(tick_time_ms=SHORT_TICK_MS, min_session_timeout_ms=2 * SHORT_TICK_MS) as server,
+        running_pair(server.hosts, kind) as pair,
+    ):
+        measured.host_session_s = float(pair.nodes[0].status()["store"]["session_timeout_s"])
+        for number in range(runs):
+            tell(f"a lost host {number + 1} of {runs}")
+            measured.hosts_lost.append(lose_host(pair))
 
 
 def _idle(measured: Measured, server: ZooKeeper, runs: int, idle_s: float, tell: Tell) -> None:

@@ -1,9 +1,12 @@
-"""A tiny real service: one process that listens. Run as a program: `service.py PORT PIDFILE`."""
+"""A tiny real service: one process that answers whoever says something. Run: `service.py PORT PIDFILE`."""
 
 import os
 import signal
 import socket
 import sys
+from contextlib import suppress
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 def main() -> None:
@@ -14,7 +17,9 @@ def main() -> None:
     os.rename(f"{sys.argv[2]}.new", sys.argv[2])
     with listener:
         while True:
-            listener.accept()[0].close()
+            with listener.accept()[0] as client, suppress(OSError):
+                if client.recv(4096):
+                    client.sendall(ANSWER)
 
 
 if __name__ == "__main__":

@@ -45,6 +45,21 @@ def test_a_good_file_is_exit_0(tmp_path: Path) -> None:
     assert run_command("check-config", config(tmp_path), "--json").told["ok"] is True
 
 
+def test_a_good_file_is_told_how_long_a_failover_may_take_and_a_bad_one_is_not(tmp_path: Path) -> None:
+    store = "{kind: zookeeper, hosts: [zk1], session_timeout: 8s, tick_time: 500ms}"
+    path = config(tmp_path, store)
+    assert "\nworst-case failover " in run_command("check-config", path).out
+    timing = run_command("check-config", path, "--json").told["timing"]
+    parts = [timing[name] for name in ("session_timeout_s", "expiry_s", "head_start_s", "fence_s", "promote_s")]
+    assert parts[:2] == [8.0, 0.75]
+    assert timing["worst_case_host_lost_s"] == sum(parts)
+    assert timing["worst_case_failover_s"] >= timing["worst_case_host_lost_s"]
+    path.write_text(path.read_text().replace("kind: zookeeper", "kind: zoo"))
+    ran = run_command("check-config", path)
+    assert "worst-case" not in ran.out
+    assert run_command("check-config", path, "--json").told["timing"] is None
+
+
 def test_every_mistake_is_told_at_once_with_its_place_and_exit_10(tmp_path: Path) -> None:
     path = config(tmp_path)
     wrong = path.read_text().replace("promote:", "promot:").replace("port: 5432", "port: many")

@@ -196,3 +196,14 @@ def test_a_host_that_slept_steps_down_at_once_when_it_wakes_s6(held: Held) -> No
     held.clock.sleep_s(60.0)
     held.clock.pass_s(1.1)
     assert held.posted[0][1] == LeaseRanOut("s1")
+
+
+def test_terms_without_a_lease_or_without_room_for_the_demote_bar_the_node_and_say_what_would_help() -> None:
+    assert TERMS.bar(6.0) == ""
+    for step_down in (True, False):
+        bar = LeaseTerms(renew_every_s=0.5, lease_s=0.0, demote_s=0.1, step_down=step_down).bar(3.0)
+        assert "a session of 3 s, which leaves no lease" in bar
+        assert "tickTime" in bar
+    unsteady = LeaseTerms(renew_every_s=1.0, lease_s=4.0, demote_s=3.0, step_down=True)
+    assert "a demote of 3 s cannot end inside its lease of 4.0 s" in unsteady.bar(6.0)
+    assert LeaseTerms(1.0, 4.0, 3.0, step_down=False).bar(6.0) == "", "under hold nobody steps down"
