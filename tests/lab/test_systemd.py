@@ -66,6 +66,18 @@ def test_a_killed_service_is_heard_of_by_the_signal_and_handed_over_at_once(pair
     assert took_s < AT_ONCE_S, f"{took_s:.3f} s\n{pair.logs()}"
 
 
+def test_the_end_of_a_service_is_still_heard_of_after_systemd_and_d_bus_have_been_restarted(pair: Pair) -> None:
+    active, standby = pair.settled()
+    pair.host.must("systemctl", "daemon-reexec")
+    pair.host.must("systemctl", "kill", "--signal=KILL", "dbus.service")
+    eventually(lambda: "d-bus is back" in bus_says(pair.host), 10, "D-Bus is back")
+    eventually(lambda: active.status().get("health", {}).get("word") is not None, 10, "the controller answers")
+    pair.host.must("systemctl", "kill", "--signal=KILL", active.unit)
+    pair.comes(standby.name, "active")
+    pair.comes(active.name, "standby")
+    assert not pair.fenced(), f"handed over: nothing to fence\n{pair.logs()}"
+
+
 def test_a_switchover_stops_one_unit_and_starts_the_other_and_leaves_no_process_behind(pair: Pair) -> None:
     active, standby = pair.settled()
     pid, group = pair.host.show(active.unit, "MainPID", "ControlGroup")
