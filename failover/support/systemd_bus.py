@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from dbus_fast.aio import MessageBus
     from dbus_fast.message import Message
 
+log = logging.getLogger("failoverd")
+
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 CALL_S = 2.0
 PAUSE_S = 0.5
 """Between a connection that failed and the next try."""
+AGAIN_S = 0.05
 MOST_EARLY = 64
 """Results of jobs kept while the answer that names the job is still on its way."""
 
@@ -94,6 +97,7 @@ class SystemdBus:
         self._early: dict[str, str] = {}
         self._enqueuing = 0
         self._watching: asyncio.Future[None] | None = None
+        self._lost = False
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -121,7 +125,7 @@ class SystemdBus:
         until = asyncio.get_running_loop().time() + within_s
         self._enqueuing += 1
         try:
-            body = await self._ask(within_s, f"{verb}Unit", "ss", [unit, "replace"])
+            body = await self._ask(within_s, f"{verb}Unit", "ss", [unit, "replace"], again=False)
             ended = self._await_result(str(body[0]))
         finally:
             self._enqueuing -= 1
@@ -196,15 +200,25 @@ class SystemdBus:
         path: str = ROOT_OBJECT,
         interface: str = _MANAGER,
         to: str = _SYSTEMD,
+        again: bool = True,
     ) -> list[Any]:
+        """What only asks is asked again after a loss, as long as there is time: systemd may just be re-executed."""
         if to == _BUS:
             path, interface = _BUS_PATH, _BUS
-        message = self._message(to, path, interface, member, signature, body or [])
+        why = ""
         try:
             async with asyncio.timeout(within_s):
-                return await self._call(await self._connection(), message)
+                while True:
+                    bus = await self._connection()
+                    try:
+                        return await self._call(bus, self._message(to, path, interface, member, signature, body or []))
+                    except BusLostError as error:
+                        if not again:
+                            raise
+                        why = str(error)
+                    await asyncio.sleep(AGAIN_S)
         except TimeoutError:
-            raise BusLostError(self._why or f"no answer from systemd to {member} in {within_s:g} s") from None
+            raise BusLostError(self._why or why or f"no answer from systemd to {member} in {within_s:g} s") from None
 
     def _message(self, to: str, path: str, interface: str, member: str, signature: str, body: list[Any]) -> Message:
         return self._library.Message(to, path, interface, member, signature=signature, body=body)
@@ -260,6 +274,9 @@ class SystemdBus:
             if not kept and bus.connected:
                 bus.disconnect()
         self._watching = asyncio.ensure_future(self._watch(bus))
+        if self._lost:
+            self._lost = False
+            log.info("D-Bus is back")
         return bus
 
     async def _introduce(self, bus: MessageBus) -> None:
@@ -278,6 +295,10 @@ class SystemdBus:
         except (OSError, EOFError, self._library.errors.DBusFastError) as error:
             why = _words(error)
         if bus is self._bus:
+            self._lost = True
+            log.warning(
+                "the connection to D-Bus was lost: %s; units are neither seen nor steered until it is back", why
+            )
             self._drop(f"the connection to D-Bus was lost: {why}")
 
     # --- what comes in --------------------------------------------------------------------------
