@@ -304,8 +304,11 @@ class SystemdBus:
     # --- what comes in --------------------------------------------------------------------------
 
     def _hear(self, message: Message) -> None:
-        if message.message_type is not self._library.MessageType.SIGNAL:
-            return
+        """In a turn of the loop of its own: the library swallows what a listener raises, and S10 must hear of it."""
+        if message.message_type is self._library.MessageType.SIGNAL:
+            asyncio.get_running_loop().call_soon(self._signalled, message)
+
+    def _signalled(self, message: Message) -> None:
         if message.member == "NameOwnerChanged" and message.sender == _BUS:
             self._owner = str(message.body[2])  # systemd re-executes itself under another name
         elif message.sender != self._owner:

@@ -112,6 +112,11 @@ def test_a_process_that_the_units_kill_mode_leaves_makes_the_demote_unknown_and_
         pair.host.must("systemctl", "daemon-reload")
 
 
+def test_systemd_finds_nothing_wrong_with_the_shipped_unit(pair: Pair) -> None:
+    told = pair.host.run("systemd-analyze", "verify", "failoverd@a.service")
+    assert (told.returncode, told.stdout + told.stderr) == (0, "")
+
+
 def test_check_config_refuses_a_unit_that_would_start_by_itself_until_it_asks_the_controller(pair: Pair) -> None:
     _, standby = pair.begin()
     host = pair.host

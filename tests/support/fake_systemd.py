@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,11 @@ class Bus:
 
     def start(self) -> None:
         self._process.start()
-        eventually(self.socket.exists, 5, f"dbus-daemon listens: {self._process.last_output()}")
+        eventually(self._listens, 5, f"dbus-daemon listens: {self._process.last_output()}")
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as trial:
+            return trial.connect_ex(str(self.socket)) == 0
 
     def kill(self) -> None:
         self._process.kill()

@@ -137,6 +137,22 @@ def test_changes_are_heard_as_long_as_the_connection_stands_and_not_after_unsubs
     assert heard == ["failed (failed)"]
 
 
+def test_what_a_listener_raises_reaches_the_loop_and_is_not_swallowed_s10() -> None:
+    caught: list[object] = []
+
+    def breaks(active: str, sub: str) -> None:
+        raise RuntimeError("an invariant broke")
+
+    async def story(systemd: FakeSystemd, bus: SystemdBus, _: Bus) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: caught.append(context.get("exception")))
+        await bus.subscribe(path_of(UNIT), breaks)
+        systemd.change("failed", "failed")
+        await eventually_async(lambda: caught, 5, "the loop was told")
+
+    with_systemd(story)
+    assert "an invariant broke" in str(caught)
+
+
 def test_a_signal_that_somebody_else_sends_is_not_believed() -> None:
     heard: list[str] = []
 
