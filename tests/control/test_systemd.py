@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -45,14 +45,15 @@ def told_by(
     """Run `story` with a control over a fake systemd; `role`: a shell line, with which a standby runs."""
 
     async def told(systemd: FakeSystemd, bus: SystemdBus, daemon: Bus) -> T:
-        launcher = await Launcher.start(folder)
+        launcher = await Launcher.start(folder) if role else None
         hook = Hook(("/bin/sh", "-c", role), 2.0) if role else None
-        asker = HookAsker(launcher, AskingHooks("orders-db", "db1", role=hook))
+        asker = HookAsker(cast(Launcher, launcher), AskingHooks("orders-db", "db1", role=hook))
         orders = UnitOrders(UNIT, not role, promote, demote, hook)
         try:
             return await story(SystemdControl(bus, orders, asker, left), systemd, daemon)
         finally:
-            await launcher.close()
+            if launcher is not None:
+                await launcher.close()
 
     return with_systemd(told, FakeSystemd(**units))
 
@@ -284,7 +285,7 @@ def test_where_standbys_run_only_the_hook_says_the_role(tmp_path: Path) -> None:
 def test_without_a_bus_the_role_is_unknown_and_the_node_is_barred(tmp_path: Path) -> None:
     async def story(control: SystemdControl, systemd: FakeSystemd, daemon: Bus) -> tuple[ServiceRole, Standing]:
         daemon.kill()
-        return await control.role(), await control.standing()
+        return await asyncio.gather(control.role(), control.standing())
 
     role, standing = told_by(tmp_path, story)
     assert role is UNKNOWN
