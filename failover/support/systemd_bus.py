@@ -8,6 +8,7 @@ indefinite failures stay apart. Source: org.freedesktop.systemd1(5).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,6 +98,7 @@ class SystemdBus:
         self._early: dict[str, str] = {}
         self._enqueuing = 0
         self._watching: asyncio.Future[None] | None = None
+        self._subscribing: asyncio.Future[None] | None = None
         self._lost = False
 
     # --- asking ---------------------------------------------------------------------------------
@@ -311,12 +313,19 @@ class SystemdBus:
     def _signalled(self, message: Message) -> None:
         if message.member == "NameOwnerChanged" and message.sender == _BUS:
             self._owner = str(message.body[2])  # systemd re-executes itself under another name
+            if self._owner:
+                self._subscribing = asyncio.ensure_future(self._subscribe_again())
         elif message.sender != self._owner:
             return  # anybody on the bus may send us a signal that looks like systemd's
         elif message.member == "JobRemoved":
             self._job_removed(str(message.body[1]), str(message.body[3]))
         elif message.member == "PropertiesChanged" and message.body[0] == _UNIT:
             self._unit_changed(str(message.path), message.body[1])
+
+    async def _subscribe_again(self) -> None:
+        """A systemd that has forgotten its subscribers sends no signals; the polls find what was missed."""
+        with contextlib.suppress(BusLostError, RefusedError):  # refused: it has not forgotten
+            await self._ask(CALL_S, "Subscribe")
 
     def _job_removed(self, job: str, result: str) -> None:
         ended = self._waiting.get(job)

@@ -14,7 +14,7 @@ from failover.control.systemd import Order, SystemdControl, UnitOrders
 from failover.core.effects import Demote, Follow, Promote
 from failover.core.values import ServiceRole, Verdict
 from failover.ports.service import Result, Standing
-from failover.support.control_groups import ControlGroupError
+from failover.support.control_groups import ControlGroupError, processes_in
 from failover.support.launcher import Launcher
 from failover.support.systemd_bus import SystemdBus
 from tests.servers.wait import eventually_async
@@ -190,6 +190,19 @@ def test_a_stop_that_leaves_doubt_is_never_done(tmp_path: Path, unit: Unit, verd
 def test_a_stop_that_does_not_end_in_time_is_unknown(tmp_path: Path) -> None:
     said = demoted(tmp_path, demote=Order("stop", UNIT, 0.2), orders_db=Unit(active="active", result=None))
     assert said.verdict is Verdict.UNKNOWN
+
+
+def test_a_control_group_that_systemd_does_not_tell_keeps_no_service_running_but_makes_it_unknown(
+    tmp_path: Path,
+) -> None:
+    async def story(control: SystemdControl, systemd: FakeSystemd, _: Bus) -> tuple[Result, list[str]]:
+        systemd.refuse["Get"] = "no such property"
+        return await control.demote(DEMOTE), systemd.jobs
+
+    said, jobs = told_by(tmp_path, story, left=processes_in, orders_db=up())
+    assert jobs == [f"stop {UNIT}"]
+    assert said.verdict is Verdict.UNKNOWN
+    assert "what is left of it cannot be seen" in said.detail
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])

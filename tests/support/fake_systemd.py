@@ -96,6 +96,7 @@ class FakeSystemd:
         self.jobs: list[str] = []
         self.refuse: dict[str, str] = {}
         self.early = False
+        self.subscribed = 0
         self._bus: MessageBus | None = None
 
     @property
@@ -136,7 +137,10 @@ class FakeSystemd:
             return Message.new_method_return(message, "v", [self._property(message)])
         if message.member.endswith("Unit"):
             return self._job(message, message.member.removesuffix("Unit"), message.body[0])
-        return Message.new_method_return(message) if message.member == "Subscribe" else None
+        if message.member != "Subscribe":
+            return None
+        self.subscribed += 1
+        return Message.new_method_return(message)
 
     def _row(self, name: str) -> list[Any]:
         unit = self.units.get(name, Unit(load="not-found"))
