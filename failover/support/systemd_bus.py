@@ -137,7 +137,7 @@ class SystemdBus:
             async with asyncio.timeout_at(until):
                 return await ended
         except TimeoutError:
-            raise BusLostError(f"the job was not over after {within_s:g} s") from None
+            raise BusLostError(f"the job was not over after {within_s:.3g} s") from None
         finally:
             self._waiting.pop(str(body[0]), None)
 
@@ -220,7 +220,7 @@ class SystemdBus:
                         why = str(error)
                     await asyncio.sleep(AGAIN_S)
         except TimeoutError:
-            raise BusLostError(self._why or why or f"no answer from systemd to {member} in {within_s:g} s") from None
+            raise BusLostError(self._why or why or f"no answer from systemd to {member} in {within_s:.3g} s") from None
 
     def _message(self, to: str, path: str, interface: str, member: str, signature: str, body: list[Any]) -> Message:
         return self._library.Message(to, path, interface, member, signature=signature, body=body)

@@ -1,6 +1,5 @@
 """`kind: systemd`: the end of a unit is heard of at once; a bus that is away says nothing about the service."""
 
-import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -165,10 +164,9 @@ def test_a_frozen_bus_is_not_held_against_the_service() -> None:
         probe = probe_of(bus, IMPATIENT)
         await bus.state(UNIT)
         daemon.freeze()
-        began = asyncio.get_running_loop().time()
         finding = await probe.check()
-        assert asyncio.get_running_loop().time() - began < probe.timeout_s, "its own deadline comes first"
         daemon.thaw()
         return finding
 
-    assert with_systemd(story).health is Health.UNKNOWN
+    words = "not asked: no answer from systemd to ListUnitsByNames in 0.48 s"
+    assert with_systemd(story) == Finding(Health.UNKNOWN, words), "0.6 s is the monitor's own deadline"
