@@ -86,14 +86,11 @@ class SystemdControl:
         """End what promotes, run the job, then look what is left. UNKNOWN at most if a promote may still run (S4)."""
         order = self._orders.demote
         until = _now() + order.timeout_s
-        try:
-            promoting = await self._end_promote(until)
-            group = await self._group(until)
-            result = await self._job(order, until)
-            if result.verdict is Verdict.DONE:
-                result = await self._agreed(result.detail, group, until)
-        except (BusLostError, RefusedError) as error:
-            return Result(Verdict.UNKNOWN, f"{order.words}: {error}")
+        promoting = await self._end_promote(_now() + order.timeout_s / 2)  # the other half is the job's in any case
+        group = await self._group_if_known(until)
+        result = await self._job(order, until)
+        if result.verdict is Verdict.DONE:
+            result = await self._agreed(result.detail, group, until)
         if promoting and result.verdict is Verdict.DONE:
             return Result(Verdict.UNKNOWN, f"{result.detail}; but {promoting}")
         return result
@@ -170,7 +167,10 @@ class SystemdControl:
         promote, demote = self._orders.promote, self._orders.demote
         if (demote.verb, demote.unit) == ("stop", promote.unit):
             return ""
-        state = await self._bus.state(promote.unit, max(0.0, until - _now()))
+        try:
+            state = await self._bus.state(promote.unit, max(0.0, until - _now()))
+        except (BusLostError, RefusedError) as error:
+            return f"a promote may still run: {error}"
         if promote.unit != self._orders.unit and promote.verb != "reload":
             if state.down and not state.job:
                 return ""
@@ -184,7 +184,10 @@ class SystemdControl:
 
     async def _agreed(self, done: str, group: str, until: float) -> Result:
         """That the job is done is systemd's word; that nothing runs any more is a fact."""
-        state = await self._bus.state(self._orders.unit, max(0.0, until - _now()))
+        try:
+            state = await self._bus.state(self._orders.unit, max(0.0, until - _now()))
+        except (BusLostError, RefusedError) as error:
+            return Result(Verdict.UNKNOWN, f"{done}: done, but how it stands is not known: {error}")
         why = _not_down(state)
         if not why:
             left = self._left_in(group)
@@ -194,6 +197,13 @@ class SystemdControl:
         if self._orders.role is not None:
             return await self._hooks.confirmed(self._orders.role, until, f"{done}: done")
         return Result(Verdict.UNKNOWN, f"{done}: done, but {why}")
+
+    async def _group_if_known(self, until: float) -> str:
+        """Asked before the stop; that it is not known must not keep the service running."""
+        try:
+            return await self._group(until)
+        except (BusLostError, RefusedError):
+            return ""
 
     async def _group(self, until: float) -> str:
         """The unit's control group; where it has none now, the one in which what is left of it would be."""

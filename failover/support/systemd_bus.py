@@ -8,6 +8,7 @@ indefinite failures stay apart. Source: org.freedesktop.systemd1(5).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,10 +20,13 @@ if TYPE_CHECKING:
     from dbus_fast.aio import MessageBus
     from dbus_fast.message import Message
 
+log = logging.getLogger("failoverd")
+
 SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 CALL_S = 2.0
 PAUSE_S = 0.5
 """Between a connection that failed and the next try."""
+AGAIN_S = 0.05
 MOST_EARLY = 64
 """Results of jobs kept while the answer that names the job is still on its way."""
 
@@ -94,6 +98,8 @@ class SystemdBus:
         self._early: dict[str, str] = {}
         self._enqueuing = 0
         self._watching: asyncio.Future[None] | None = None
+        self._subscribing: asyncio.Future[None] | None = None
+        self._lost = False
 
     # --- asking ---------------------------------------------------------------------------------
 
@@ -121,7 +127,7 @@ class SystemdBus:
         until = asyncio.get_running_loop().time() + within_s
         self._enqueuing += 1
         try:
-            body = await self._ask(within_s, f"{verb}Unit", "ss", [unit, "replace"])
+            body = await self._ask(within_s, f"{verb}Unit", "ss", [unit, "replace"], again=False)
             ended = self._await_result(str(body[0]))
         finally:
             self._enqueuing -= 1
@@ -131,7 +137,7 @@ class SystemdBus:
             async with asyncio.timeout_at(until):
                 return await ended
         except TimeoutError:
-            raise BusLostError(f"the job was not over after {within_s:g} s") from None
+            raise BusLostError(f"the job was not over after {within_s:.3g} s") from None
         finally:
             self._waiting.pop(str(body[0]), None)
 
@@ -196,15 +202,25 @@ class SystemdBus:
         path: str = ROOT_OBJECT,
         interface: str = _MANAGER,
         to: str = _SYSTEMD,
+        again: bool = True,
     ) -> list[Any]:
+        """What only asks is asked again after a loss, as long as there is time: systemd may just be re-executed."""
         if to == _BUS:
             path, interface = _BUS_PATH, _BUS
-        message = self._message(to, path, interface, member, signature, body or [])
+        why = ""
         try:
             async with asyncio.timeout(within_s):
-                return await self._call(await self._connection(), message)
+                while True:
+                    bus = await self._connection()
+                    try:
+                        return await self._call(bus, self._message(to, path, interface, member, signature, body or []))
+                    except BusLostError as error:
+                        if not again:
+                            raise
+                        why = str(error)
+                    await asyncio.sleep(AGAIN_S)
         except TimeoutError:
-            raise BusLostError(self._why or f"no answer from systemd to {member} in {within_s:g} s") from None
+            raise BusLostError(self._why or why or f"no answer from systemd to {member} in {within_s:.3g} s") from None
 
     def _message(self, to: str, path: str, interface: str, member: str, signature: str, body: list[Any]) -> Message:
         return self._library.Message(to, path, interface, member, signature=signature, body=body)
@@ -260,6 +276,9 @@ class SystemdBus:
             if not kept and bus.connected:
                 bus.disconnect()
         self._watching = asyncio.ensure_future(self._watch(bus))
+        if self._lost:
+            self._lost = False
+            log.info("D-Bus is back")
         return bus
 
     async def _introduce(self, bus: MessageBus) -> None:
@@ -278,21 +297,35 @@ class SystemdBus:
         except (OSError, EOFError, self._library.errors.DBusFastError) as error:
             why = _words(error)
         if bus is self._bus:
+            self._lost = True
+            log.warning(
+                "the connection to D-Bus was lost: %s; units are neither seen nor steered until it is back", why
+            )
             self._drop(f"the connection to D-Bus was lost: {why}")
 
     # --- what comes in --------------------------------------------------------------------------
 
     def _hear(self, message: Message) -> None:
-        if message.message_type is not self._library.MessageType.SIGNAL:
-            return
+        """In a turn of the loop of its own: the library swallows what a listener raises, and S10 must hear of it."""
+        if message.message_type is self._library.MessageType.SIGNAL:
+            asyncio.get_running_loop().call_soon(self._signalled, message)
+
+    def _signalled(self, message: Message) -> None:
         if message.member == "NameOwnerChanged" and message.sender == _BUS:
             self._owner = str(message.body[2])  # systemd re-executes itself under another name
+            if self._owner:
+                self._subscribing = asyncio.ensure_future(self._subscribe_again())
         elif message.sender != self._owner:
             return  # anybody on the bus may send us a signal that looks like systemd's
         elif message.member == "JobRemoved":
             self._job_removed(str(message.body[1]), str(message.body[3]))
         elif message.member == "PropertiesChanged" and message.body[0] == _UNIT:
             self._unit_changed(str(message.path), message.body[1])
+
+    async def _subscribe_again(self) -> None:
+        """A systemd that has forgotten its subscribers sends no signals; the polls find what was missed."""
+        with contextlib.suppress(BusLostError, RefusedError):  # refused: it has not forgotten
+            await self._ask(CALL_S, "Subscribe")
 
     def _job_removed(self, job: str, result: str) -> None:
         ended = self._waiting.get(job)

@@ -12,7 +12,7 @@ EXAMPLES = sorted(path for path in Path(str(resources("config") / "examples")).g
 
 def test_the_examples_are_there() -> None:
     names = [path.stem for path in EXAMPLES]
-    assert names == ["demo-local", "minimal", "postgresql", "redis-zookeeper"]
+    assert names == ["demo-local", "minimal", "postgresql", "redis-zookeeper", "systemd-unit"]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

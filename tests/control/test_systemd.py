@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -14,7 +14,7 @@ from failover.control.systemd import Order, SystemdControl, UnitOrders
 from failover.core.effects import Demote, Follow, Promote
 from failover.core.values import ServiceRole, Verdict
 from failover.ports.service import Result, Standing
-from failover.support.control_groups import ControlGroupError
+from failover.support.control_groups import ControlGroupError, processes_in
 from failover.support.launcher import Launcher
 from failover.support.systemd_bus import SystemdBus
 from tests.servers.wait import eventually_async
@@ -45,14 +45,15 @@ def told_by(
     """Run `story` with a control over a fake systemd; `role`: a shell line, with which a standby runs."""
 
     async def told(systemd: FakeSystemd, bus: SystemdBus, daemon: Bus) -> T:
-        launcher = await Launcher.start(folder)
+        launcher = await Launcher.start(folder) if role else None
         hook = Hook(("/bin/sh", "-c", role), 2.0) if role else None
-        asker = HookAsker(launcher, AskingHooks("orders-db", "db1", role=hook))
+        asker = HookAsker(cast(Launcher, launcher), AskingHooks("orders-db", "db1", role=hook))
         orders = UnitOrders(UNIT, not role, promote, demote, hook)
         try:
             return await story(SystemdControl(bus, orders, asker, left), systemd, daemon)
         finally:
-            await launcher.close()
+            if launcher is not None:
+                await launcher.close()
 
     return with_systemd(told, FakeSystemd(**units))
 
@@ -191,6 +192,19 @@ def test_a_stop_that_does_not_end_in_time_is_unknown(tmp_path: Path) -> None:
     assert said.verdict is Verdict.UNKNOWN
 
 
+def test_a_control_group_that_systemd_does_not_tell_keeps_no_service_running_but_makes_it_unknown(
+    tmp_path: Path,
+) -> None:
+    async def story(control: SystemdControl, systemd: FakeSystemd, _: Bus) -> tuple[Result, list[str]]:
+        systemd.refuse["Get"] = "no such property"
+        return await control.demote(DEMOTE), systemd.jobs
+
+    said, jobs = told_by(tmp_path, story, left=processes_in, orders_db=up())
+    assert jobs == [f"stop {UNIT}"]
+    assert said.verdict is Verdict.UNKNOWN
+    assert "what is left of it cannot be seen" in said.detail
+
+
 @pytest.mark.parametrize("when", ["before", "meanwhile"])
 def test_a_bus_that_is_lost_is_unknown(tmp_path: Path, when: str) -> None:
     async def story(control: SystemdControl, systemd: FakeSystemd, daemon: Bus) -> Result:
@@ -284,7 +298,7 @@ def test_where_standbys_run_only_the_hook_says_the_role(tmp_path: Path) -> None:
 def test_without_a_bus_the_role_is_unknown_and_the_node_is_barred(tmp_path: Path) -> None:
     async def story(control: SystemdControl, systemd: FakeSystemd, daemon: Bus) -> tuple[ServiceRole, Standing]:
         daemon.kill()
-        return await control.role(), await control.standing()
+        return await asyncio.gather(control.role(), control.standing())
 
     role, standing = told_by(tmp_path, story)
     assert role is UNKNOWN

@@ -25,6 +25,7 @@ from tests.servers.wait import eventually
 CHECKOUT = Path(__file__).resolve().parents[2]
 GROUPS = Path("/sys/fs/cgroup")
 NEEDED = {"systemd-nspawn": "systemd-container", "dbus-daemon": "dbus", "nsenter": "util-linux", "ip": "iproute2"}
+_FILES = {"/lib/systemd/systemd": "systemd", "/lib/systemd/system/dbus.service": "dbus"}
 BOOT_S = 30.0
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Whatever this machine starts at boot, this host does not.
@@ -50,6 +51,9 @@ def missing() -> list[str]:
     if os.geteuid() != 0:
         return ["root"]
     gone = [f"`{program}` (Debian: {package})" for program, package in NEEDED.items() if not shutil.which(program)]
+    if gone:
+        return gone
+    gone = [f"{file} (Debian: {package})" for file, package in _FILES.items() if not Path(file).exists()]
     if gone:
         return gone
     if not _group_roots():

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
@@ -18,6 +19,8 @@ from tests.lab.network import TESTS_END, Network
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
 from tests.servers.zookeeper_wire import ask as ask_zookeeper
+
+T = TypeVar("T")
 
 SERVICE = "cache"
 BIN = Path(sys.executable).parent
@@ -152,19 +155,30 @@ class Pair:
             self.comes(name, role)
 
     def settled(self) -> tuple[Node, Node]:
-        """The active and the standby, once there is one of each; nobody counts as fenced yet."""
+        """The active and the standby, once there is one of each."""
 
         def both() -> tuple[Node, Node] | None:
             by_role = {node.role(): node for node in self.nodes.values()}
             return (by_role["active"], by_role["standby"]) if {"active", "standby"} <= set(by_role) else None
 
-        found = eventually(both, 30, f"one is active, one is standby\n{self.logs()}")
+        found = self.eventually(both, 30, "one is active, one is standby")
         assert found is not None
-        self.host.must("rm", "-f", "/run/fenced")
         return found
 
+    def begin(self) -> tuple[Node, Node]:
+        """A test begins: as `settled`, and nobody counts as fenced yet."""
+        self.host.must("rm", "-f", "/run/fenced")
+        return self.settled()
+
     def comes(self, name: str, role: str, within_s: float = 20.0) -> None:
-        eventually(lambda: self[name].role() == role, within_s, f"{name} is {role}\n{self.logs()}")
+        self.eventually(lambda: self[name].role() == role, within_s, f"{name} is {role}")
+
+    def eventually(self, condition: Callable[[], T], within_s: float, what: str) -> T:
+        """As in `tests.servers.wait`, with the logs of then if it does not come."""
+        try:
+            return eventually(condition, within_s, what)
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.logs()}") from None
 
     def fenced(self) -> bool:
         return self.host.run("test", "-e", "/run/fenced").returncode == 0

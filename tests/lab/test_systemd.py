@@ -6,10 +6,10 @@ The pair lives for the whole module: each test begins with whoever is active.
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from tests.lab.host import Host
 from tests.lab.pair import BIN, Node, Pair, unit_of
-from tests.servers.wait import eventually
 
 SESSION_S = 12.0
 AT_ONCE_S = 0.9  # from the end of the unit to the start of the other; by the probe's polls alone it would be 1 to 2 s
@@ -23,6 +23,10 @@ def restarted(node: Node, pid: int) -> bool:
     return node.main_pid(node.controller) not in (0, pid)
 
 
+def has_logged(node: Node, words: str) -> bool:
+    return words in node.log()
+
+
 def told_by_check_config(host: Host, node: Node) -> tuple[int, str]:
     done = host.run(f"{BIN}/failoverctl", "check-config", f"/etc/failoverd/{node.name}.yaml")
     return done.returncode, done.stdout
@@ -31,24 +35,24 @@ def told_by_check_config(host: Host, node: Node) -> tuple[int, str]:
 def test_a_controller_that_is_killed_is_restarted_by_systemd_and_carries_on_with_the_service_untouched(
     pair: Pair,
 ) -> None:
-    active, standby = pair.settled()
+    active, standby = pair.begin()
     before = active.status()["epoch"], active.main_pid(active.unit)
     controller = active.main_pid(active.controller)
     pair.host.must("systemctl", "kill", "--signal=KILL", "--kill-whom=main", active.controller)
-    eventually(lambda: restarted(active, controller), 10, "systemd starts it again")
-    eventually(lambda: carried_on(active), 15, f"it carries on\n{pair.logs()}")
+    pair.eventually(lambda: restarted(active, controller), 10, "systemd starts it again")
+    pair.eventually(lambda: carried_on(active), 15, "it carries on")
     assert (active.status()["epoch"], active.main_pid(active.unit)) == before
     assert standby.role() == "standby"
     assert not pair.fenced()
 
 
 def test_a_restart_of_the_controllers_unit_moves_nothing_either(pair: Pair) -> None:
-    active, standby = pair.settled()
+    active, standby = pair.begin()
     before = active.status()["epoch"], active.main_pid(active.unit)
     controller = active.main_pid(active.controller)
     pair.host.must("systemctl", "restart", active.controller)
     assert restarted(active, controller)
-    eventually(lambda: carried_on(active), 15, f"it carries on\n{pair.logs()}")
+    pair.eventually(lambda: carried_on(active), 15, "it carries on")
     assert (active.status()["epoch"], active.main_pid(active.unit)) == before
     assert standby.role() == "standby"
     assert not pair.fenced()
@@ -82,10 +86,10 @@ def test_the_last_will_of_a_unit_that_has_failed_for_good_hands_over_at_once(pai
 
 
 def test_a_killed_service_is_heard_of_by_the_signal_and_handed_over_at_once(pair: Pair) -> None:
-    active, standby = pair.settled()
+    active, standby = pair.begin()
     killed = time.monotonic()
     pair.host.must("systemctl", "kill", "--signal=KILL", active.unit)
-    eventually(lambda: standby.main_pid(standby.unit), 10, f"the other service is started\n{pair.logs()}")
+    pair.eventually(lambda: standby.main_pid(standby.unit), 10, "the other service is started")
     took_s = time.monotonic() - killed
     print(f"from kill to the other unit's start: {took_s * 1000:.0f} ms")
     pair.comes(standby.name, "active")
@@ -94,8 +98,20 @@ def test_a_killed_service_is_heard_of_by_the_signal_and_handed_over_at_once(pair
     assert took_s < AT_ONCE_S, f"{took_s:.3f} s\n{pair.logs()}"
 
 
+def test_the_end_of_a_service_is_still_heard_of_after_systemd_and_d_bus_have_been_restarted(pair: Pair) -> None:
+    active, standby = pair.begin()
+    epoch = active.status()["epoch"]
+    pair.host.must("systemctl", "daemon-reexec")
+    pair.host.must("systemctl", "kill", "--signal=KILL", "dbus.service")
+    for node in (active, standby):
+        pair.eventually(partial(has_logged, node, "D-Bus is back"), 15, f"{node.name} has found it again")
+    pair.host.must("systemctl", "kill", "--signal=KILL", active.unit)
+    pair.eventually(lambda: pair.settled()[0].status().get("epoch", 0) > epoch, 20, "somebody is active again")
+    assert not pair.fenced(), "handed over: nothing to fence"
+
+
 def test_a_switchover_stops_one_unit_and_starts_the_other_and_leaves_no_process_behind(pair: Pair) -> None:
-    active, standby = pair.settled()
+    active, standby = pair.begin()
     pid, group = pair.host.show(active.unit, "MainPID", "ControlGroup")
     pair.ctl(active, "switchover", "--to", standby.name, "--reason", "test")
     pair.comes(standby.name, "active")
@@ -108,7 +124,7 @@ def test_a_switchover_stops_one_unit_and_starts_the_other_and_leaves_no_process_
 
 
 def test_a_process_that_the_units_kill_mode_leaves_makes_the_demote_unknown_and_the_peer_fences(pair: Pair) -> None:
-    active, standby = pair.settled()
+    active, standby = pair.begin()
     leaves = "[Service]\nKillMode=process\nExecStart=\nExecStart=/bin/sh -c 'sleep 600 & exec sleep 601'\n"
     pair.host.write(f"/etc/systemd/system/{standby.unit}.d/leaves.conf", leaves)
     pair.host.must("systemctl", "daemon-reload")
@@ -124,8 +140,13 @@ def test_a_process_that_the_units_kill_mode_leaves_makes_the_demote_unknown_and_
         pair.host.must("systemctl", "daemon-reload")
 
 
+def test_systemd_finds_nothing_wrong_with_the_shipped_unit(pair: Pair) -> None:
+    told = pair.host.run("systemd-analyze", "verify", "failoverd@a.service")
+    assert (told.returncode, told.stdout + told.stderr) == (0, "")
+
+
 def test_check_config_refuses_a_unit_that_would_start_by_itself_until_it_asks_the_controller(pair: Pair) -> None:
-    _, standby = pair.settled()
+    _, standby = pair.begin()
     host = pair.host
     assert told_by_check_config(host, standby)[0] == 0
     host.must("systemctl", "enable", standby.unit)

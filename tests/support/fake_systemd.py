@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +54,11 @@ class Bus:
 
     def start(self) -> None:
         self._process.start()
-        eventually(self.socket.exists, 5, f"dbus-daemon listens: {self._process.last_output()}")
+        eventually(self._listens, 5, f"dbus-daemon listens: {self._process.last_output()}")
+
+    def _listens(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as trial:
+            return trial.connect_ex(str(self.socket)) == 0
 
     def kill(self) -> None:
         self._process.kill()
@@ -91,6 +96,7 @@ class FakeSystemd:
         self.jobs: list[str] = []
         self.refuse: dict[str, str] = {}
         self.early = False
+        self.subscribed = 0
         self._bus: MessageBus | None = None
 
     @property
@@ -131,7 +137,10 @@ class FakeSystemd:
             return Message.new_method_return(message, "v", [self._property(message)])
         if message.member.endswith("Unit"):
             return self._job(message, message.member.removesuffix("Unit"), message.body[0])
-        return Message.new_method_return(message) if message.member == "Subscribe" else None
+        if message.member != "Subscribe":
+            return None
+        self.subscribed += 1
+        return Message.new_method_return(message)
 
     def _row(self, name: str) -> list[Any]:
         unit = self.units.get(name, Unit(load="not-found"))
