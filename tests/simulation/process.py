@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import TYPE_CHECKING
 
-from failover.core.events import Event, Stalled, Started, StopRequested
+from failover.core.events import Event, SettingsChanged, Stalled, Started, StopRequested
 from failover.core.state import State
 from failover.core.step import Step
 from failover.core.values import Lock, ServiceRole
@@ -20,6 +21,9 @@ from tests.simulation.monitor import Monitor
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+
+RELOADS = 0.05  # of each change of role
 
 
 class Process:
@@ -43,6 +47,7 @@ class Process:
             self.adoption.wire(self.engine, lambda _: None)
         self.lease = Lease(self.gate, self._renew, self.post)
         self.monitor = Monitor(self)
+        self._reloads = Random(f"{world.scenario.seed} {host.name} {self.started_s}")  # its own: others keep their luck
 
     @property
     def running(self) -> bool:
@@ -71,6 +76,7 @@ class Process:
         said = self.host.service.says() if has_role and not self.host.stuck_hooks else ServiceRole.UNKNOWN
         adopting = self.adoption is not None and self.adoption.waiting
         self.post(Started(said, self.host.disk.floor, adopting))
+        self._reload()
         if self.adoption is not None and adopting:
             self.adoption.begin()
         self.monitor.begin()
@@ -85,6 +91,13 @@ class Process:
     def _observe(self, before: State, event: Event, step: Step) -> None:
         count(self, event)
         self.world.stepped(self, before, event, step)
+        if before.role is not step.state.role:
+            self._reload()
+
+    def _reload(self) -> None:
+        """Now and then somebody has the file read again, in whatever role; nothing may move for it."""
+        if self._reloads.random() < RELOADS:
+            self.gate.deliver(lambda: self.post(SettingsChanged(self.engine.state.settings)))
 
     def _renew(self, session: str, lock: Lock, answer: Callable[[Renewal], None]) -> None:
         self.store.renew(session, lock, lambda renewal: self.gate.deliver(lambda: answer(renewal)))
