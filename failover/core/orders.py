@@ -8,11 +8,11 @@ from __future__ import annotations
 from failover.core.effects import EndSwitchover
 from failover.core.move import Move
 from failover.core.state import State, can_take_over, member_named
-from failover.core.values import Switchover
+from failover.core.values import Role, Switchover
 
 
 def obey(move: Move) -> bool:
-    """Do what is ordered now; False: no order concerns this active."""
+    """Do what is ordered now; False: nothing moves for it, so whatever else there is to do counts."""
     state, order = move.state, move.state.control.switchover
     if state.paused:
         return False
@@ -26,9 +26,7 @@ def obey(move: Move) -> bool:
         move.do(EndSwitchover(order.id, "failed", detail))
     elif order is not None:
         _switch_over(move, order)
-    else:
-        return False
-    return True
+    return move.state.role is Role.DEMOTING
 
 
 def _switch_over(move: Move, order: Switchover) -> None:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config import Config, config_hash, failover_timing, lease_timing
@@ -19,7 +20,7 @@ from failover.core.state import State
 from failover.core.values import Health, Identity, Node, Settings
 from failover.daemon.identity import identify, read_machine_id_on_one_host
 from failover.daemon.session_file import SessionFile
-from failover.daemon.state_folder import StateFolder
+from failover.daemon.state_folder import StateFolder, StateFolderError
 from failover.ports.service import Probe, ServiceControl, Sight
 from failover.ports.store import Store
 from failover.runtime.adoption import Adoption
@@ -223,6 +224,17 @@ def make_adoption(
     return Adoption(store, edge, file.read(), file.write, config.limits.within, bar, then)
 
 
+def end_hooks_of(folder: Path) -> EndedHooks:
+    """S4: what the predecessor has left running is ended before the store is touched. Raises StateFolderError."""
+    try:
+        return end_recorded_hooks(folder)
+    except OSError as error:
+        raise StateFolderError(
+            f"the records of running hooks in {folder} cannot be read: {error.strerror}; "
+            "end what the last controller has left running, then remove them"
+        ) from None
+
+
 async def assemble(
     config: Config,
     folder: StateFolder,
@@ -236,7 +248,7 @@ async def assemble(
     """
     identity = _identity(config)
     floor = folder.floor()
-    hooks = end_recorded_hooks(folder.path)
+    hooks = end_hooks_of(folder.path)
     if hooks.ended:
         log.warning("hooks of a predecessor were ended: %s", ", ".join(hooks.ended))
     if hooks.alive:

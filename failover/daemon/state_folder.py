@@ -5,7 +5,6 @@ Lives on tmpfs (`/run`): a reboot clears it, and with it everything that it spea
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -53,12 +52,16 @@ class StateFolder:
 
     def floor(self) -> int:
         """The epoch at or below which nothing is ever promoted here; 0 when nobody has fenced this node."""
-        with contextlib.suppress(FileNotFoundError):
-            text = (self.path / "floor").read_text("ascii", "replace").strip()
-            if text.isdecimal():
-                return int(text)
-            raise StateFolderError(f"{self.path / 'floor'} does not hold a number; remove it after a reboot only")
-        return 0
+        path = self.path / "floor"
+        try:
+            text = path.read_text("ascii", "replace").strip()
+        except FileNotFoundError:
+            return 0
+        except OSError as error:
+            raise StateFolderError(f"{path} cannot be read: {error.strerror}; remove it after a reboot only") from None
+        if text.isdecimal():
+            return int(text)
+        raise StateFolderError(f"{path} does not hold a number; remove it after a reboot only")
 
     def keep_floor(self, epoch: int) -> None:
         """Write the floor durably before anything else is done. It never gets lower."""

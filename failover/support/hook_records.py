@@ -52,7 +52,10 @@ def hooks_directory(state_dir: str | Path) -> Path:
 
 
 def read_records(state_dir: str | Path) -> list[HookRecord]:
-    """Every record that can be read. One that cannot was cut off while being written: its hook never ran."""
+    """Every record that can be read. One that cannot was cut off while being written: its hook never ran.
+
+    Raises OSError where the folder itself cannot be read.
+    """
     directory = hooks_directory(state_dir)
     try:
         paths = sorted(path for path in directory.iterdir() if path.suffix != ".new")

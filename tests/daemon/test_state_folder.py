@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from failover.daemon.compose import end_hooks_of
 from failover.daemon.state_folder import AlreadyRunningError, StateFolder, StateFolderError
 
 
@@ -26,6 +27,18 @@ def test_a_floor_that_cannot_be_read_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "floor").write_text("five")
     with pytest.raises(StateFolderError, match="does not hold a number"):
         StateFolder(tmp_path).floor()
+
+
+def test_a_floor_that_is_no_file_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "floor").mkdir()
+    with pytest.raises(StateFolderError, match="cannot be read"):
+        StateFolder(tmp_path).floor()
+
+
+def test_records_of_hooks_that_cannot_be_read_stop_the_start_s4(tmp_path: Path) -> None:
+    (tmp_path / "hooks").touch()
+    with pytest.raises(StateFolderError, match="Not a directory"):
+        end_hooks_of(tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
