@@ -96,6 +96,8 @@ def test_a_controller_that_does_not_come_up_is_named_with_its_last_words() -> No
         (node.folder / "boot.json").write_text(json.dumps(boot), "utf-8")
     try:
         cluster.start()
+        log = cluster.layout.nodes[0].folder / "controller.log"
+        eventually(lambda: log.exists() and "I cannot go on" in log.read_text("utf-8"), 10, "it has said so")
         with pytest.raises(DemoFailed, match="n1's controller does not answer") as failed:
             cluster.wait_until_settled(0.3)
     finally:

@@ -124,7 +124,7 @@ class Pair:
                 "promote": {"timeout": "10s"},
                 "demote": {"timeout": "5s"},
             },
-            "health": [{"kind": "systemd", "unit": node.unit, "every": "1s"}],
+            "health": [{"kind": "systemd", "unit": node.unit, "every": "1m"}],  # only a signal can be in time
             "fencing": {
                 "methods": {
                     "ask": {"kind": "controller", "timeout": "7s"},
