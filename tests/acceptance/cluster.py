@@ -116,6 +116,11 @@ class Host:
         self.process = process
         (self.folder / "controller.pid").write_text(str(process.pid))
 
+    def promoting(self) -> int:
+        """The pid of its promote hook, once that has written it; 0 before."""
+        path = self.folder / "promote.pid"
+        return int((path.read_text() if path.exists() else "") or 0)
+
     def kill_with_launcher(self) -> None:
         """SIGKILL to its controller and to its launcher at once, so that neither can end a hook."""
         assert self.process is not None

@@ -147,8 +147,7 @@ def test_a_hook_that_outlived_controller_and_launcher_is_ended_first_s4(zookeepe
     with pair_of(zookeeper, zk_root) as (pair, a, b):
         (b.folder / "promote-hangs").touch()
         a.kill_redis()
-        eventually(lambda: (b.folder / "promote.pid").exists(), 10, f"the promote of b runs\n{pair.logs()}")
-        hook = int((b.folder / "promote.pid").read_text())
+        hook = eventually(b.promoting, 10, f"the promote of b runs\n{pair.logs()}")
         b.kill_with_launcher()
         assert Path(f"/proc/{hook}").exists(), "the hook outlives them"
         code, told, said = last_will(pair, b)
