@@ -121,12 +121,16 @@ class Host:
         path = self.folder / "promote.pid"
         return int((path.read_text() if path.exists() else "") or 0)
 
+    def hanging(self) -> int:
+        """The pid of what its hanging promote hook waits for, in the hook's group; 0 before there is one."""
+        hook = self.promoting()
+        return int((children(hook) or ["0"])[0]) if hook else 0
+
     def kill_with_launcher(self) -> None:
         """SIGKILL to its controller and to its launcher at once, so that neither can end a hook."""
         assert self.process is not None
         assert self.process.pid is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        pids = (*map(int, children), self.process.pid)
+        pids = (*map(int, children(self.process.pid)), self.process.pid)
         for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first: none sees the other's end
             for pid in pids:
                 os.kill(pid, number)
@@ -354,6 +358,14 @@ class Cluster:
         except (FileNotFoundError, ProcessLookupError, ValueError):
             return
         eventually(lambda: is_over(pid), 5, f"Redis {pid} has ended")
+
+
+def children(pid: int) -> list[str]:
+    """The pids of its children; none if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def is_over(pid: int) -> bool:

@@ -127,9 +127,9 @@ def test_a_hook_that_outlived_controller_and_launcher_is_ended_before_the_store_
     with pair_of(zookeeper, zk_root) as (pair, a, b):
         (b.folder / "promote-hangs").touch()
         a.kill_redis()
-        hook = eventually(b.promoting, 10, f"the promote of b runs\n{pair.logs()}")
+        hook = eventually(b.hanging, 10, f"the promote of b runs\n{pair.logs()}")
         b.kill_with_launcher()
-        assert not is_over(hook), "the hook outlives them"
+        assert not is_over(hook), "what the hook has started outlives them"
         (b.folder / "promote-hangs").unlink()
         before = len(b.log)
         b.start()

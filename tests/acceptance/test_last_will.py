@@ -146,9 +146,9 @@ def test_a_hook_that_outlived_controller_and_launcher_is_ended_first_s4(zookeepe
     with pair_of(zookeeper, zk_root) as (pair, a, b):
         (b.folder / "promote-hangs").touch()
         a.kill_redis()
-        hook = eventually(b.promoting, 10, f"the promote of b runs\n{pair.logs()}")
+        hook = eventually(b.hanging, 10, f"the promote of b runs\n{pair.logs()}")
         b.kill_with_launcher()
-        assert not is_over(hook), "the hook outlives them"
+        assert not is_over(hook), "what the hook has started outlives them"
         code, told, said = last_will(pair, b)
         assert is_over(hook)
         assert code == ExitCode.OK, (told, said)
