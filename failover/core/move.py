@@ -187,6 +187,8 @@ class Move:
         elif state.session is None:
             self.open_session()
             self.become(Role.OUT, "no session with the store")
+        elif state.lock is not None and state.connected:
+            self.demote("the service is standby and the lock still ours: handing over")
         elif state.lock is not None:
             self.become(Role.OUT, "demoted: the lock is handed over when the store is back")
         else:

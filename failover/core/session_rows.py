@@ -59,6 +59,8 @@ def adopted(move: Move, event: SessionAdopted) -> None:
         move.set(service=ServiceRole.ACTIVE, settled=True)
         move.set_timer("settled", move.state.settings.within_s)
         move.become(Role.ACTIVE, "adopted: the controller was restarted, nothing else changed")
+    elif move.state.paused:
+        move.reconsider()  # the lock stays ours, the service as it is; a resume looks again
     else:
         move.demote(f"adoption refused: {event.reason or 'role and lock do not agree'}")
 
@@ -146,7 +148,8 @@ def connection_lost_fencing(move: Move, event: ConnectionLost) -> None:
 def connection_restored(move: Move, event: ConnectionRestored) -> None:
     """S6: store back and the lock still ours after a step-down: hand over at once, and campaign anew."""
     move.set(connected=True)
-    if move.state.lock is not None:
+    left_alone = move.state.paused and move.state.service is not ServiceRole.STANDBY
+    if move.state.lock is not None and not left_alone:
         move.demote("the store is back and the lock still ours: handing over")
     else:
         move.race()
