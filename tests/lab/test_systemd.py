@@ -13,6 +13,7 @@ from tests.lab.pair import BIN, Node, Pair, unit_of
 
 SESSION_S = 12.0
 
+
 def carried_on(node: Node) -> bool:
     return node.role() == "active" and "adopted: the controller was restarted" in str(node.status().get("why"))
 
