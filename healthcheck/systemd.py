@@ -96,7 +96,8 @@ class SystemdProbe(AskingProbe):
         """A signal. Only ends are told at once; all else is the next check's."""
         if self._tell is not None and _has_ended(active, sub):
             found = self._judged(active, sub)
-            self._tell(Finding(found.health, found.detail, gone=found.absent, there=found.there))
+            gone, there = found.absent, found.there
+            self._tell(Finding(found.health, found.detail, gone=gone, there=there, at_once=there))
 
 
 def _has_ended(active: str, sub: str) -> bool:

@@ -114,9 +114,11 @@ def unreadable(group: str) -> list[int]:
         (unreadable, "what is left of it cannot be seen: Permission denied"),
     ],
 )
-def test_a_unit_whose_processes_run_on_is_down_but_not_gone(left: Callable[[str], list[int]], words: str) -> None:
+def test_a_unit_whose_processes_run_on_is_down_at_once_but_not_gone(
+    left: Callable[[str], list[int]], words: str
+) -> None:
     assert told_of(("failed", "failed"), left) == [
-        Finding(Health.NOT_RESPONDING, f"failed (failed), but {words}", there=True)
+        Finding(Health.NOT_RESPONDING, f"failed (failed), but {words}", there=True, at_once=True)
     ]
 
 
