@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from config.models.health import (
     CommandProbeSettings,
@@ -22,17 +22,17 @@ from config.models.health import (
 )
 from failover.ports.service import Probe
 from failover.support.launcher import Launcher
-from failover.support.systemd_bus import SystemdBus
+from failover.support.systemd import connect
 from healthcheck.command import CommandProbe
 from healthcheck.http import HttpProbe
 from healthcheck.monitor import Monitor
 from healthcheck.process import ProcessProbe
-from healthcheck.resource import ResourceProbe
 from healthcheck.search import PidfileSearch, Search, by_command_line, by_port, by_program
-from healthcheck.systemd import SystemdProbe
 from healthcheck.tcp import TcpProbe
 from healthcheck.timing import Timing
-from healthcheck.usage import Limits
+
+if TYPE_CHECKING:
+    from failover.support.systemd_bus import SystemdBus
 
 __all__ = ["PROBES", "Monitor", "ProbeContext", "Timing"]
 
@@ -44,7 +44,7 @@ class ProbeContext:
     launcher: Launcher
     service: str
     node: str
-    systemd: Callable[[], SystemdBus] = SystemdBus
+    systemd: Callable[[], SystemdBus] = connect
 
 
 def _timing(settings: ProbeSettings) -> Timing:
@@ -68,10 +68,15 @@ def _process(settings: ProcessProbeSettings, _context: ProbeContext) -> Probe:
 
 
 def _systemd(settings: SystemdProbeSettings, context: ProbeContext) -> Probe:
+    from healthcheck.systemd import SystemdProbe
+
     return SystemdProbe(context.systemd(), settings.unit, _timing(settings))
 
 
 def _resource(settings: ResourceProbeSettings, _context: ProbeContext) -> Probe:
+    from healthcheck.resource import ResourceProbe
+    from healthcheck.usage import Limits
+
     disk = (str(settings.disk.path), settings.disk.free) if settings.disk is not None else None
     limits = Limits(settings.memory, settings.open_files, settings.cpu, disk, settings.load)
     return ResourceProbe(_search(settings) if limits.of_tree else None, limits, _timing(settings))

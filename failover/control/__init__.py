@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from config.models.control import CommandControlSettings, ControlSettings, PolledHook, SystemdControlSettings
 from config.models.control import Hook as HookSettings
 from failover.control.command import CommandControl, CommandHooks, Ends, never
 from failover.control.hooks import AskingHooks, Hook, HookAsker
-from failover.control.systemd import Order, SystemdControl, UnitOrders
 from failover.ports.service import Look, ServiceControl
 from failover.support.launcher import Launcher
-from failover.support.systemd_bus import SystemdBus
+from failover.support.systemd import connect
+
+if TYPE_CHECKING:
+    from failover.support.systemd_bus import SystemdBus
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class ControlContext:
     addresses: Mapping[str, str] = field(default_factory=dict)
     look: Look | None = None
     ends: Ends = never
-    systemd: Callable[[], SystemdBus] = SystemdBus
+    systemd: Callable[[], SystemdBus] = connect
 
 
 def _command(settings: CommandControlSettings, context: ControlContext) -> CommandControl:
@@ -41,7 +43,9 @@ def _command(settings: CommandControlSettings, context: ControlContext) -> Comma
     return CommandControl(context.launcher, hooks, context.look, settings.standby == "stopped", context.ends)
 
 
-def _systemd(settings: SystemdControlSettings, context: ControlContext) -> SystemdControl:
+def _systemd(settings: SystemdControlSettings, context: ControlContext) -> ServiceControl:
+    from failover.control.systemd import Order, SystemdControl, UnitOrders
+
     orders = UnitOrders(
         unit=settings.unit,
         standby_stopped=settings.standby == "stopped",

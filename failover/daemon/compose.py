@@ -31,7 +31,7 @@ from failover.runtime.timetable import Reckon, Timetable, Told
 from failover.stores import STORES
 from failover.support.hook_records import EndedHooks, end_recorded_hooks
 from failover.support.launcher import Launcher
-from failover.support.systemd_bus import SystemdBus
+from failover.support.systemd import connect
 from fencing import FENCERS, FenceContext
 from fencing.chain import Chain
 from fencing.peer import PeerAuth
@@ -41,6 +41,7 @@ from healthcheck.once import look
 if TYPE_CHECKING:
     from failover.api.access import Tokens
     from failover.api.server import ApiServer
+    from failover.support.systemd_bus import SystemdBus
 
 log = logging.getLogger("failoverd")
 
@@ -170,7 +171,7 @@ def make_chain(config: Config, own: Node, launcher: Launcher, peer: PeerAuth | N
     return Chain(methods, config.fencing.levels, config.fencing.timeout, own)
 
 
-def make_probes(config: Config, launcher: Launcher, systemd: Callable[[], SystemdBus] = SystemdBus) -> list[Probe]:
+def make_probes(config: Config, launcher: Launcher, systemd: Callable[[], SystemdBus] = connect) -> list[Probe]:
     """The probes in the order of the file."""
     context = ProbeContext(launcher, config.service, config.node, systemd)
     return [PROBES[settings.kind](settings, context) for settings in config.health]
@@ -255,7 +256,7 @@ async def assemble(
         log.error("hooks of a predecessor cannot be ended, so no demote counts as done: %s", ", ".join(hooks.alive))
     launcher = await Launcher.start(folder.path)
     peer = PeerAuth(config.api.peer_secret.reveal().encode()) if config.api.peer_secret else None
-    systemd = cache(SystemdBus)  # one connection for all, and none where no unit is named
+    systemd = cache(connect)  # one connection for all, and none where no unit is named
     health = ServiceHealth()
     control = make_control(config, launcher, systemd, health)
     store = make_store(config)

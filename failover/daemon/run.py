@@ -21,7 +21,6 @@ from failover.daemon.identity import IdentityError
 from failover.daemon.reload import Examine, Reloader
 from failover.daemon.state_folder import StateFolder, StateFolderError
 from failover.daemon.stopping import Stopping
-from failover.daemon.unit_rules import names_units, warn_of_units
 from failover.runtime.watchdog import LoopWatchdog
 from failover.support.launcher import LauncherError
 
@@ -78,7 +77,9 @@ async def _main(config: Config, folder: StateFolder, version: str, examine: Exam
         await parts.works.controller.start()
         loop.add_signal_handler(signal.SIGHUP, reloader.begin)
         watchdog.start()
-        if names_units(config):
+        if "systemd" in (config.control.kind, *(probe.kind for probe in config.health)):
+            from failover.daemon.unit_rules import warn_of_units
+
             await asyncio.to_thread(warn_of_units, config)
         gc.collect()
         gc.freeze()  # what is there now stays: no later collection looks at it again, least of all in a failover

@@ -53,11 +53,6 @@ def warn_of_units(config: Config) -> None:
         log.log(level, "%s; %s", finding.message, finding.hint)
 
 
-def names_units(config: Config) -> bool:
-    """Whether there is anything to look at."""
-    return bool(_named(of_config(config)))
-
-
 def _named(draft: Draft) -> dict[str, KeyPath]:
     """Every unit that makes the service active, or is watched as the service, and where it is named."""
     named: dict[str, KeyPath] = {}
