@@ -285,6 +285,12 @@ def lease_ran_out(move: Move, event: LeaseRanOut) -> None:
     move.demote("no renewal was acknowledged in time: stepping down before the lease ends")
 
 
+def lease_ran_out_idle(move: Move, event: LeaseRanOut) -> None:
+    """S6 goes before a pause, under which an adopted lock may have been left to a service that is active."""
+    if move.state.service is not ServiceRole.STANDBY:
+        lease_ran_out(move, event)
+
+
 def lease_ran_out_campaign(move: Move, event: LeaseRanOut) -> None:
     """S7: a running strike is ended when the lock is in doubt. A lease too short for the demote must not loop hot."""
     move.give_up("no renewal was acknowledged in time")
@@ -333,4 +339,5 @@ on(Role.STANDBY, Followed, followed, "follow ended", FROM_STANDBY)
 on((Role.PROMOTING, Role.ACTIVE), LeaseRanOut, lease_ran_out, "the lease ran out", (Role.DEMOTING,), or_stay=True)
 on(Role.FENCING, LeaseRanOut, lease_ran_out_campaign, "the lease ran out", (Role.OUT,))
 on(Role.CLAIMING, LeaseRanOut, lease_ran_out_campaign, "the lease ran out", CALLED_OFF)
-on((Role.OUT, Role.DEMOTING), LeaseRanOut, nothing, "the service has been stopped already, or is being stopped")
+on(Role.OUT, LeaseRanOut, lease_ran_out_idle, "the service has been stopped already", (Role.OUT, Role.DEMOTING))
+on(Role.DEMOTING, LeaseRanOut, nothing, "the service is being stopped")
