@@ -8,7 +8,7 @@ from config.problems import KeyPath
 LATER_KINDS: dict[str, frozenset[str]] = {
     "store": frozenset({"etcd"}),
     "control": frozenset({"hadoop"}),
-    "fencing": frozenset({"ssh", "agent", "redfish", "watchdog_wait", "manual", "epoch"}),
+    "fencing": frozenset({"ssh", "agent", "redfish", "watchdog_wait"}),
 }
 
 LATER_KEYS: frozenset[KeyPath] = frozenset(
@@ -16,7 +16,6 @@ LATER_KEYS: frozenset[KeyPath] = frozenset(
         ("watchdog",),
         ("store", "tls"),
         ("api", "tls"),
-        ("fencing", "probe"),
     }
 )
 

@@ -1,6 +1,6 @@
 """Making certain that a node is not active. `FENCERS`: how each `kind` of the configuration is built.
 
-Knows nothing of the store, of elections, nor of what comes after.
+Knows nothing of the store, of elections, nor of what comes after. A kind's modules are imported only where it is used.
 """
 
 from __future__ import annotations
@@ -8,14 +8,20 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from config.models.fencing import CommandMethodSettings, ControllerMethodSettings
 from failover.ports.service import FenceMethod
 from failover.support.launcher import Launcher
-from fencing.command import CommandFence
-from fencing.controller import ControllerFence
-from fencing.peer import PeerAuth
+
+if TYPE_CHECKING:
+    from config.models.fencing import (
+        CommandMethodSettings,
+        ControllerMethodSettings,
+        EpochMethodSettings,
+        ManualMethodSettings,
+    )
+    from fencing.peer import PeerAuth
 
 __all__ = ["FENCERS", "FenceContext"]
 
@@ -24,27 +30,48 @@ __all__ = ["FENCERS", "FenceContext"]
 class FenceContext:
     """What fence methods may need besides their settings.
 
-    `nodes`: the configured facts of each node. `peer_auth`, `peer_tls`: for asking another controller.
+    `nodes`: the configured facts of each node. `peer_auth`, `peer_tls`: for asking another controller. `folder`: where
+    a method may keep small files (mode 0700), or None.
     """
 
     launcher: Launcher
     nodes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     peer_auth: PeerAuth | None = None
     peer_tls: ssl.SSLContext | None = None
+    service: str = ""
+    folder: Path | None = None
 
 
 def _command(name: str, settings: CommandMethodSettings, context: FenceContext) -> FenceMethod:
-    return CommandFence(name, settings.run, settings.timeout, context.launcher, context.nodes)
+    from fencing.command import CommandFence
+
+    return CommandFence(name, settings, context.launcher, context.nodes)
 
 
 def _controller(name: str, settings: ControllerMethodSettings, context: FenceContext) -> FenceMethod:
     """Raises ValueError without the peers' secret."""
+    from fencing.controller import ControllerFence
+
     if context.peer_auth is None:
         raise ValueError(f"fencing.methods.{name}: kind controller needs api.peer_secret")
-    return ControllerFence(name, settings.timeout, context.peer_auth, context.peer_tls)
+    return ControllerFence(name, settings.timeout, context.peer_auth, context.peer_tls, settings.attempts)
+
+
+def _manual(name: str, settings: ManualMethodSettings, _: FenceContext) -> FenceMethod:
+    from fencing.waiting import ManualFence
+
+    return ManualFence(name, settings.timeout, settings.attempts)
+
+
+def _epoch(name: str, settings: EpochMethodSettings, _: FenceContext) -> FenceMethod:
+    from fencing.waiting import EpochFence
+
+    return EpochFence(name, settings.because)
 
 
 FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "command": _command,
     "controller": _controller,
+    "manual": _manual,
+    "epoch": _epoch,
 }

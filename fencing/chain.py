@@ -39,7 +39,7 @@ class StrikeRecord:
 
 
 class Chain:
-    """`attempts`: how often each method is tried, by name (default 1). `own`: this node, never to be struck.
+    """`own`: this node, never to be struck.
 
     `strikes` remembers the newest MOST_REMEMBERED, of all runs.
     """
@@ -50,12 +50,10 @@ class Chain:
         levels: Sequence[Sequence[str]],
         timeout_s: float,
         own: Node,
-        attempts: Mapping[str, int] | None = None,
     ) -> None:
         self._levels = [[methods[name] for name in level] for level in levels]
         self._timeout_s = timeout_s
         self._own = own
-        self._attempts = attempts or {}
         self.strikes: deque[StrikeRecord] = deque(maxlen=MOST_REMEMBERED)
 
     async def run(self, strike: Strike, prove: Prove) -> Result:
@@ -65,7 +63,7 @@ class Chain:
         """
         if strike.target.node == self._own:
             raise OwnNodeStruck(f"{self._own.name} was to fence itself, by order of epoch {strike.epoch}")
-        return await _Run(self._levels, self._attempts, self._timeout_s, strike, prove, self.strikes).go()
+        return await _Run(self._levels, self._timeout_s, strike, prove, self.strikes).go()
 
 
 class _InDoubt(Exception):
@@ -78,7 +76,6 @@ class _Run:
     def __init__(
         self,
         levels: Sequence[Sequence[FenceMethod]],
-        attempts: Mapping[str, int],
         timeout_s: float,
         strike: Strike,
         prove: Prove,
@@ -88,7 +85,6 @@ class _Run:
         self._until = self._loop.time() + timeout_s
         self._timeout_s = timeout_s
         self._levels = levels
-        self._attempts = attempts
         self._strike = strike
         self._prove = prove
         self._strikes = strikes
@@ -119,7 +115,7 @@ class _Run:
 
     async def _method(self, level: int, method: FenceMethod) -> Verdict:
         verdicts = []
-        for number in range(1, max(1, self._attempts.get(method.name, 1)) + 1):
+        for number in range(1, method.traits.attempts + 1):
             await self._make_sure_of_the_lock()
             began = self._loop.time()
             result = await self._struck(method)

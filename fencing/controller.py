@@ -9,38 +9,65 @@ import asyncio
 import ssl
 
 from failover.core.values import Verdict
-from failover.ports.service import Result, Strike
+from failover.ports.service import Line, Proof, Result, Strike, Traits
 from failover.support.http import HttpAnswer, HttpError, request
 from fencing.peer import LARGEST_BODY, PATH, Demand, PeerAnswer, PeerAuth, PeerAuthError
+
+REFUSED_EPOCH = 0
+"""Never above anybody's own."""
 
 
 class ControllerFence:
     """Implements `FenceMethod`. With `tls` the peers' API is asked over https."""
 
-    def __init__(self, name: str, timeout_s: float, auth: PeerAuth, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, name: str, timeout_s: float, auth: PeerAuth, tls: ssl.SSLContext | None = None, attempts: int = 1
+    ) -> None:
         self.name = name
         self.timeout_s = timeout_s
+        self.traits = Traits(attempts=attempts, askable=True)
         self._auth = auth
         self._tls = tls
 
     async def fence(self, strike: Strike) -> Result:
         """Demand, and wait for the answer until `timeout_s` seconds have passed."""
-        target = strike.target
-        if not target.address:
-            return Result(Verdict.UNKNOWN, f"the breadcrumb names no address of {target.node.name}'s controller")
-        demand = Demand(strike.service, target.node, strike.epoch, strike.by)
+        demand = Demand(strike.service, strike.target.node, strike.epoch, strike.by)
+        answer = await self._ask(demand, strike.target.address)
+        return Result(Verdict.UNKNOWN, answer) if isinstance(answer, str) else _judged(demand, answer)
+
+    async def probe(self, strike: Strike) -> Proof:
+        """Demand for epoch 0, which every controller refuses: a signed refusal proves address, secret and identity."""
+        demand = Demand(strike.service, strike.target.node, REFUSED_EPOCH, strike.by)
+        answer = await self._ask(demand, strike.target.address)
+        if isinstance(answer, str):
+            return Proof(Verdict.UNKNOWN, answer)
+        if (answer.service, answer.node) != (demand.service, demand.target):
+            return Proof(Verdict.NOT_DONE, f"{strike.target.address} is {answer.service}/{answer.node.name}")
+        return Proof(Verdict.DONE, "its controller answers, signed")
+
+    async def restore(self, strike: Strike) -> Result:
+        """Nothing was taken."""
+        return Result(Verdict.DONE)
+
+    def plan(self, strike: Strike) -> list[Line]:
+        scheme = "https" if self._tls else "http"
+        return [Line("demands a demote at", f"{scheme}://{strike.target.address or '(no address is known)'}{PATH}")]
+
+    async def _ask(self, demand: Demand, address: str) -> PeerAnswer | str:
+        """The signed answer, or why there is none."""
+        if not address:
+            return f"no address of {demand.target.name}'s controller is known"
         body, nonce = self._auth.sign_demand(demand)
         try:
             async with asyncio.timeout(self.timeout_s):
-                answer = await self._post(target.address, body)
-            return _judged(demand, self._auth.verify_answer(answer.body, nonce))
+                answer = await self._post(address, body)
+            return self._auth.verify_answer(answer.body, nonce)
         except TimeoutError:
-            return Result(Verdict.UNKNOWN, f"{target.address} did not answer in {self.timeout_s:g} s")
+            return f"{address} did not answer in {self.timeout_s:g} s"
         except HttpError as error:
-            return Result(Verdict.UNKNOWN, str(error))
+            return str(error)
         except PeerAuthError as error:
-            words = f"{target.address} answered (status {answer.status}), but {error}"
-            return Result(Verdict.UNKNOWN, words)
+            return f"{address} answered (status {answer.status}), but {error}"
 
     async def _post(self, address: str, body: bytes) -> HttpAnswer:
         url = f"{'https' if self._tls else 'http'}://{address}{PATH}"

@@ -164,7 +164,7 @@ def standing_every_s(config: Config) -> float | None:
 
 def make_chain(config: Config, own: Node, launcher: Launcher, peer: PeerAuth | None) -> Chain:
     """The fencing chain, levels and methods in the order of the file."""
-    context = FenceContext(launcher, config.nodes, peer)
+    context = FenceContext(launcher, config.nodes, peer, service=config.service)
     methods = {
         name: FENCERS[settings.kind](name, settings, context) for name, settings in config.fencing.methods.items()
     }

@@ -17,10 +17,14 @@ from failover.core.values import Breadcrumb, Health, ServiceRole, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A verdict and the words for it (bounded, for the log and the history)."""
+    """A verdict and the words for it (bounded, for the log and the history).
+
+    `saw_on`: a fence method's device said ON for the target as the strike began.
+    """
 
     verdict: Verdict
     detail: str = ""
+    saw_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +118,11 @@ class Probe(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """What a fence method is told. `facts` are the target's own from the breadcrumb, over the local `nodes`."""
+    """What a fence method is told. `facts` are the target's own from the breadcrumb, over the local `nodes`.
+
+    `held_s`: CLOCK_BOOTTIME in seconds at which this node learned that it holds the lock; None: it does not (a probe,
+    or an operator's live test).
+    """
 
     service: str
     by: str
@@ -122,16 +130,69 @@ class Strike:
     epoch: int
     attempt: int
     reason: str = ""
+    held_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What a fence method's `done` is worth, and what it needs. The chain goes by these, never by a method's kind.
+
+    attempts: how often it is tried, at most, each with its own deadline.
+    whole: `done` speaks of the controller and its hooks, too; a level without one such method never ends a chain (S7).
+    power: afterwards nothing on the host may answer, not even with a refusal.
+    witnessed: `done` counts only where the device has said ON for this node: in a probe while the node lived, or as the
+        strike began (`Result.saw_on`). What it says may otherwise be of another node, or of nothing at all.
+    restores: `restore` gives back what was taken, once a peer is active.
+    askable: `probe` can tell whether it would work; others are only as good as the operator's word.
+    """
+
+    attempts: int = 1
+    whole: bool = True
+    power: bool = False
+    witnessed: bool = False
+    restores: bool = False
+    askable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a probe towards a living node found. DONE: it could be fenced now; NOT_DONE: certainly not; UNKNOWN.
+
+    `on`: the device said ON. `lies`: it said OFF for a node that lives, so it is not this node's: it must not be used.
+    """
+
+    verdict: Verdict
+    detail: str = ""
+    on: bool = False
+    lies: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a plan: what would be done with resolved parameters, every secret masked."""
+
+    name: str
+    value: str
 
 
 class FenceMethod(Protocol):
-    """One way to fence a node."""
+    """One way to fence a node. None of its calls raises; cancelling one ends what it started."""
 
     name: str
     timeout_s: float
+    traits: Traits
 
     async def fence(self, strike: Strike) -> Result:
         """DONE: the service and everything that could promote it under an older epoch is dead (S7)."""
+
+    async def probe(self, strike: Strike) -> Proof:
+        """Could `strike.target`, which lives, be fenced? Changes nothing. Ends within `timeout_s`."""
+
+    async def restore(self, strike: Strike) -> Result:
+        """Give back what was taken (power, say). Called only where `traits.restores`."""
+
+    def plan(self, strike: Strike) -> list[Line]:
+        """What `fence` would do, without touching anything; a fact that is missing is said in a line."""
 
 
 Prove = Callable[[], Awaitable[bool]]

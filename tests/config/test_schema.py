@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -11,28 +11,13 @@ from config.models import (
     FENCER_KINDS,
     PROBE_KINDS,
     STORE_KINDS,
-    ApiSettings,
-    AuthSettings,
     CommandControlSettings,
-    CommandMethodSettings,
     CommandProbeSettings,
-    Config,
-    ControllerMethodSettings,
-    DemoteOrder,
-    DiskLimit,
-    FencingSettings,
-    FollowHook,
-    Hook,
     HttpProbeSettings,
-    LimitSettings,
     LocalSettings,
-    PolledHook,
-    PositionHook,
+    MethodSettings,
     ProcessProbeSettings,
-    PromoteHook,
-    PromoteOrder,
     ResourceProbeSettings,
-    RetrySettings,
     Section,
     SystemdControlSettings,
     SystemdProbeSettings,
@@ -42,13 +27,17 @@ from config.models import (
 from config.reference import markdown
 from config.schema import json_schema
 
-SECTIONS: list[type[Section]] = [
-    ApiSettings, AuthSettings, CommandControlSettings, CommandMethodSettings, CommandProbeSettings,
-    Config, ControllerMethodSettings, DiskLimit, FencingSettings, FollowHook, Hook, HttpProbeSettings,
-    LimitSettings, LocalSettings, PolledHook, PositionHook, ProcessProbeSettings, PromoteHook,
-    ResourceProbeSettings, RetrySettings, TcpProbeSettings, ZooKeeperSettings, DemoteOrder, PromoteOrder,
-    SystemdControlSettings, SystemdProbeSettings,
-]  # fmt: skip
+
+def _all(section: type[Section]) -> Iterator[type[Section]]:
+    for each in section.__subclasses__():
+        yield each
+        yield from _all(each)
+
+
+SECTIONS = sorted(
+    {each for each in _all(Section) if each.__name__ in {"Config", *json_schema()["$defs"]}},
+    key=lambda each: each.__name__,
+)
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.__name__)
@@ -100,7 +89,7 @@ def _kinds(*classes: type[Section]) -> set[str]:
 def test_the_lists_of_kinds_are_those_of_the_models() -> None:
     assert set(STORE_KINDS) == _kinds(ZooKeeperSettings, LocalSettings)
     assert set(CONTROL_KINDS) == _kinds(CommandControlSettings, SystemdControlSettings)
-    assert set(FENCER_KINDS) == _kinds(CommandMethodSettings, ControllerMethodSettings)
+    assert set(FENCER_KINDS) == _kinds(*get_args(get_args(MethodSettings)[0]))
     assert set(PROBE_KINDS) == _kinds(
         TcpProbeSettings,
         HttpProbeSettings,

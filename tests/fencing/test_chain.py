@@ -1,12 +1,12 @@
 """The chain: levels in order, all methods of a level, deadlines, and a proven lock before every strike (S7)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from failover.core.values import Node, Verdict
-from failover.ports.service import Result
+from failover.ports.service import Result, Traits
 from fencing.chain import LONGEST_DETAIL, MOST_REMEMBERED, Chain, OwnNodeStruck
 from tests.fencing.strikes import OWN, Scripted, strike
 from tests.servers.wait import eventually_async
@@ -18,11 +18,9 @@ async def proven() -> bool:
     return True
 
 
-def chain_of(
-    levels: Sequence[Sequence[Scripted]], timeout_s: float = 10.0, attempts: Mapping[str, int] | None = None
-) -> Chain:
+def chain_of(levels: Sequence[Sequence[Scripted]], timeout_s: float = 10.0) -> Chain:
     methods = {method.name: method for level in levels for method in level}
-    return Chain(methods, [[method.name for method in level] for level in levels], timeout_s, OWN, attempts)
+    return Chain(methods, [[method.name for method in level] for level in levels], timeout_s, OWN)
 
 
 def ran(*levels: Sequence[Scripted], timeout_s: float = 10.0) -> Result:
@@ -74,19 +72,19 @@ def test_the_detail_names_every_method_and_its_verdict() -> None:
 
 
 def test_a_method_is_tried_as_often_as_it_may() -> None:
-    power = Scripted("power", NOT_DONE, NOT_DONE, DONE)
-    chain = chain_of([[power]], attempts={"power": 3})
+    power = Scripted("power", NOT_DONE, NOT_DONE, DONE, traits=Traits(attempts=3))
+    chain = chain_of([[power]])
     assert asyncio.run(chain.run(strike(), proven)).verdict is DONE
     assert power.struck == 3
 
 
 def test_a_try_that_may_have_gone_half_way_leaves_a_doubt() -> None:
-    power = Scripted("power", UNKNOWN, NOT_DONE)
-    assert asyncio.run(chain_of([[power]], attempts={"power": 2}).run(strike(), proven)).verdict is UNKNOWN
+    power = Scripted("power", UNKNOWN, NOT_DONE, traits=Traits(attempts=2))
+    assert asyncio.run(chain_of([[power]]).run(strike(), proven)).verdict is UNKNOWN
 
 
 def test_a_method_is_ended_at_its_deadline_and_is_unknown() -> None:
-    stuck, power = Scripted("ask", DONE, timeout_s=0.1, hangs=True), Scripted("power", DONE)
+    stuck, power = Scripted("ask", DONE, timeout_s=0.1, hangs=True), Scripted("power", DONE, traits=Traits(attempts=3))
     result = ran([stuck], [power])
     assert result.verdict is DONE
     assert result.detail.startswith("ask: unknown (did not end in 0.1 s)")
@@ -121,8 +119,8 @@ def test_the_lock_is_proven_before_every_further_attempt_too() -> None:
     async def prove() -> bool:
         return next(answers)
 
-    power = Scripted("power", NOT_DONE)
-    assert asyncio.run(chain_of([[power]], attempts={"power": 3}).run(strike(), prove)).verdict is UNKNOWN
+    power = Scripted("power", NOT_DONE, traits=Traits(attempts=3))
+    assert asyncio.run(chain_of([[power]]).run(strike(), prove)).verdict is UNKNOWN
     assert power.struck == 1
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from config.models.fencing import CommandMethodSettings
 from failover.core.values import Node, Verdict
 from failover.ports.service import Result, Strike
 from failover.support.launcher import Launcher
@@ -21,6 +22,11 @@ NODES = {
 SH = ("/bin/sh", "-c")
 
 
+def settings_of(argv: tuple[str, ...], timeout_s: float, **more: object) -> CommandMethodSettings:
+    timeout = f"{int(timeout_s * 1000)}ms"
+    return CommandMethodSettings.model_validate({"kind": "command", "run": argv, "timeout": timeout, **more})
+
+
 def fenced(
     state_dir: Path,
     *argv: str,
@@ -28,8 +34,12 @@ def fenced(
     timeout_s: float = 5.0,
     nodes: Mapping[str, Mapping[str, str]] = NODES,
 ) -> Result:
+    settings = CommandMethodSettings.model_validate(
+        {"kind": "command", "run": list(argv), "timeout": f"{int(timeout_s * 1000)}ms"}
+    )
+
     async def story(launcher: Launcher) -> Result:
-        return await CommandFence("hook", argv, timeout_s, launcher, nodes).fence(told or strike())
+        return await CommandFence("hook", settings, launcher, nodes).fence(told or strike())
 
     return with_launcher(state_dir, story)
 
@@ -135,7 +145,9 @@ def test_another_machine_of_our_own_name_is_struck_through_facts_of_its_own(tmp_
 def test_cancelling_a_strike_ends_its_whole_group(tmp_path: Path) -> None:
     async def story(launcher: Launcher) -> int:
         line = f"trap '' TERM; sleep 60 & echo $! > {tmp_path}/child; wait"
-        strike_task = asyncio.create_task(CommandFence("hook", (*SH, line), 60.0, launcher, NODES).fence(strike()))
+        strike_task = asyncio.create_task(
+            CommandFence("hook", settings_of((*SH, line), 60.0), launcher, NODES).fence(strike())
+        )
         child = await eventually_async(lambda: number_in(tmp_path / "child"), 5.0, "it strikes")
         strike_task.cancel()
         await asyncio.wait([strike_task])

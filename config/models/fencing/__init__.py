@@ -1,36 +1,40 @@
-"""`fencing:` the chain that makes certain the old active is gone.
+"""`fencing:` the chain that makes certain the old active is gone. One module for each group of kinds.
 
 Knows the settings only. What a chain must have is checked in `config.checks`.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, model_validator
 
-from config.commands import Command
 from config.durations import Duration
-from config.models.control import RUN
+from config.models.fencing.chain import ProvingSettings, VerifySettings
+from config.models.fencing.command import CommandMethodSettings
+from config.models.fencing.controller import ControllerMethodSettings
+from config.models.fencing.waiting import EpochMethodSettings, ManualMethodSettings
 from config.models.section import Name, Section, Switch, derived
 
+__all__ = [
+    "BLOCKING_KINDS",
+    "FENCER_KINDS",
+    "CommandMethodSettings",
+    "ControllerMethodSettings",
+    "EpochMethodSettings",
+    "FencingSettings",
+    "ManualMethodSettings",
+    "MethodSettings",
+    "ProvingSettings",
+    "VerifySettings",
+]
 
-class CommandMethodSettings(Section):
-    """`kind: command`: a command of the operator's own."""
-
-    kind: Literal["command"] = Field(description="A command fences: exit 0 is done, 1 is not done.")
-    run: Command = Field(description=f"{RUN} `{{node.name}}`, `{{node.address}}` and `{{node.FACT}}` are filled in.")
-    timeout: Duration = Field(default=30.0, description="When it is ended: the verdict is unknown.")
-
-
-class ControllerMethodSettings(Section):
-    """`kind: controller`: the old active's own controller is asked to demote."""
-
-    kind: Literal["controller"] = Field(description="The old active's own controller demotes and says so, signed.")
-    timeout: Duration = Field(default=5.0, description="When it counts as unknown.")
-
-
-MethodSettings = Annotated[CommandMethodSettings | ControllerMethodSettings, Field(discriminator="kind")]
-FENCER_KINDS = ("command", "controller")
+MethodSettings = Annotated[
+    CommandMethodSettings | ControllerMethodSettings | ManualMethodSettings | EpochMethodSettings,
+    Field(discriminator="kind"),
+]
+FENCER_KINDS: tuple[str, ...] = tuple(
+    get_args(section.model_fields["kind"].annotation)[0] for section in get_args(get_args(MethodSettings)[0])
+)
 BLOCKING_KINDS = frozenset({"controller", "ssh"})  # useless against a host without power
 
 
@@ -47,6 +51,10 @@ class FencingSettings(Section):
         json_schema_extra=derived,
     )
     timeout: Duration = Field(default=180.0, description="The deadline of the whole chain.")
+    verify: VerifySettings = Field(default_factory=VerifySettings, description="What must be true after a strike.")
+    probe: ProvingSettings | None = Field(
+        default=None, description="Prove on a schedule that each peer could be fenced. Default: only when asked."
+    )
     accept_blocking: Switch = Field(
         default=False,
         description="Allow a chain that can never fence a host without power: the service then waits for an operator.",
