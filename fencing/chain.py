@@ -1,7 +1,7 @@
 """The fencing chain: levels in order; in a level every method must answer `done`; every wait has a deadline (S7).
 
-It strikes and counts verdicts. Whether the lock is proven is asked of `prove` before every strike; who may be promoted
-is the core's decision.
+It strikes, doubts what is said, and counts verdicts. Whether the lock is proven is asked of `prove` before every
+strike; what the devices have said before is the book's knowledge; who may be promoted is the core's decision.
 """
 
 from __future__ import annotations
@@ -10,9 +10,12 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
 
-from failover.core.values import Node, Verdict
+from failover.core.values import Breadcrumb, Node, Verdict
 from failover.ports.service import FenceMethod, Prove, Result, Strike
+from fencing.contradiction import Answer, Verify, look
 
 MOST_REMEMBERED = 100
 LONGEST_DETAIL = 1000
@@ -26,7 +29,10 @@ class OwnNodeStruck(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StrikeRecord:
-    """One strike and its result, for the history. `level` counts from 1, `took_s` is in seconds."""
+    """One strike and its result, for the history. `level` counts from 1, `took_s` is in seconds, `at` wall time.
+
+    `saw_on`: its device said ON for the target as the strike began.
+    """
 
     target: str
     epoch: int
@@ -36,12 +42,69 @@ class StrikeRecord:
     verdict: Verdict
     detail: str
     took_s: float
+    at: str = ""
+    saw_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FenceReport:
+    """How a run ended. `level` counts from 1 (0: none was done, or none was needed), `methods` are that level's.
+
+    `power`: that level took the host's power, and nothing on it answered afterwards: this boot of it has ended.
+    """
+
+    target: Breadcrumb
+    epoch: int
+    verdict: Verdict
+    detail: str
+    level: int = 0
+    methods: tuple[str, ...] = ()
+    power: bool = False
+    at: str = ""
+
+
+class Book(Protocol):
+    """What is known of devices from before this run, and who takes note of it."""
+
+    def quarantined(self, target: Node, method: str) -> str:
+        """Why the method must not be used against that node: it lied in a probe; "" if it may."""
+
+    def seen_on(self, target: Node, method: str) -> bool:
+        """Whether its device has said ON for that node while it lived."""
+
+    def off_since(self, target: Breadcrumb) -> str:
+        """How it is known that this very boot of the host has ended already; "" if it is not."""
+
+    def struck(self, record: StrikeRecord) -> None:
+        """A strike has ended."""
+
+    def ended(self, report: FenceReport) -> None:
+        """A run has ended."""
+
+
+class EmptyBook:
+    """Implements `Book` without any memory."""
+
+    def quarantined(self, target: Node, method: str) -> str:
+        return ""
+
+    def seen_on(self, target: Node, method: str) -> bool:
+        return False
+
+    def off_since(self, target: Breadcrumb) -> str:
+        return ""
+
+    def struck(self, record: StrikeRecord) -> None:
+        pass
+
+    def ended(self, report: FenceReport) -> None:
+        pass
 
 
 class Chain:
-    """`own`: this node, never to be struck.
+    """`own`: this node, never to be struck. `strikes` remembers the newest MOST_REMEMBERED, of all runs.
 
-    `strikes` remembers the newest MOST_REMEMBERED, of all runs.
+    `last`: how the newest run ended, None before the first.
     """
 
     def __init__(
@@ -50,11 +113,17 @@ class Chain:
         levels: Sequence[Sequence[str]],
         timeout_s: float,
         own: Node,
+        book: Book | None = None,
+        verify: Verify | None = None,
     ) -> None:
-        self._levels = [[methods[name] for name in level] for level in levels]
-        self._timeout_s = timeout_s
-        self._own = own
+        self.methods = methods
+        self.levels = levels
+        self.timeout_s = timeout_s
+        self.last: FenceReport | None = None
         self.strikes: deque[StrikeRecord] = deque(maxlen=MOST_REMEMBERED)
+        self._own = own
+        self._book = book or EmptyBook()
+        self._verify = verify or Verify()
 
     async def run(self, strike: Strike, prove: Prove) -> Result:
         """DONE if a level was done, NOT_DONE if every level ended with a definite not_done, else UNKNOWN.
@@ -63,7 +132,15 @@ class Chain:
         """
         if strike.target.node == self._own:
             raise OwnNodeStruck(f"{self._own.name} was to fence itself, by order of epoch {strike.epoch}")
-        return await _Run(self._levels, self._timeout_s, strike, prove, self.strikes).go()
+        known = self._book.off_since(strike.target)
+        if known:
+            report = FenceReport(strike.target, strike.epoch, Verdict.DONE, f"no strike is needed: {known}", at=_now())
+        else:
+            levels = [[self.methods[name] for name in level] for level in self.levels]
+            report = await _Run(levels, self.timeout_s, strike, prove, self._book, self._verify, self.strikes).go()
+        self.last = report
+        self._book.ended(report)
+        return Result(report.verdict, report.detail)
 
 
 class _InDoubt(Exception):
@@ -79,6 +156,8 @@ class _Run:
         timeout_s: float,
         strike: Strike,
         prove: Prove,
+        book: Book,
+        verify: Verify,
         strikes: deque[StrikeRecord],
     ) -> None:
         self._loop = asyncio.get_running_loop()
@@ -87,22 +166,25 @@ class _Run:
         self._levels = levels
         self._strike = strike
         self._prove = prove
+        self._book = book
+        self._verify = verify
         self._strikes = strikes
         self._said: list[str] = []
+        self._seen_on: set[str] = set()
 
-    async def go(self) -> Result:
+    async def go(self) -> FenceReport:
         """Level by level."""
         verdicts = []
         try:
             for number, level in enumerate(self._levels, 1):
                 verdicts.append(await self._level(number, level))
                 if verdicts[-1] is Verdict.DONE:
-                    return self._result(Verdict.DONE)
+                    return self._report(Verdict.DONE, number, level)
         except _InDoubt as doubt:
             self._said.append(str(doubt))
-            return self._result(Verdict.UNKNOWN)
+            return self._report(Verdict.UNKNOWN)
         definite = bool(verdicts) and all(verdict is Verdict.NOT_DONE for verdict in verdicts)
-        return self._result(Verdict.NOT_DONE if definite else Verdict.UNKNOWN)
+        return self._report(Verdict.NOT_DONE if definite else Verdict.UNKNOWN)
 
     async def _level(self, number: int, level: Sequence[FenceMethod]) -> Verdict:
         """The first method that is not done ends the level: without it the others cannot make it done."""
@@ -110,21 +192,52 @@ class _Run:
         for method in level:
             verdict = await self._method(number, method)
             if verdict is not Verdict.DONE:
-                break
+                return verdict
+        if not any(method.traits.whole for method in level):
+            self._said.append("only the service was stopped, not its controller, so this level does not count (S7)")
+            return Verdict.UNKNOWN
+        if any(method.traits.power for method in level) and await self._contradicted():
+            return Verdict.UNKNOWN
         return verdict
+
+    async def _contradicted(self) -> bool:
+        """Only once the whole level is done: a host with two power supplies lives on after the first."""
+        answers = await look(self._strike.target, self._verify)
+        told = [f"{door} {answer}" for door, answer in answers.items() if answer is not Answer.SILENT]
+        contradicted = any(self._verify.contradicts(answer) for answer in answers.values())
+        if told:
+            words = "its power is said to be off, but " + " and ".join(told)
+            self._said.append(words + (": not fenced" if contradicted else ": let pass by fencing.verify"))
+        return contradicted
 
     async def _method(self, level: int, method: FenceMethod) -> Verdict:
         verdicts = []
         for number in range(1, method.traits.attempts + 1):
+            quarantined = self._book.quarantined(self._strike.target.node, method.name)
+            if quarantined:
+                self._remember(level, method.name, number, Result(Verdict.UNKNOWN, f"not used: {quarantined}"), 0.0)
+                return Verdict.UNKNOWN
             await self._make_sure_of_the_lock()
             began = self._loop.time()
-            result = await self._struck(method)
+            result = self._believed(method, await self._struck(method))
             self._remember(level, method.name, number, result, self._loop.time() - began)
             verdicts.append(result.verdict)
             if result.verdict is Verdict.DONE:
                 return Verdict.DONE
         # One try that may have gone half-way leaves a doubt that a later "not done" does not lift.
         return Verdict.NOT_DONE if set(verdicts) == {Verdict.NOT_DONE} else Verdict.UNKNOWN
+
+    def _believed(self, method: FenceMethod, result: Result) -> Result:
+        """S7: that a device says OFF counts only if it has said ON for this node: else it may speak of another's."""
+        if result.saw_on:
+            self._seen_on.add(method.name)
+        if result.verdict is not Verdict.DONE or not method.traits.witnessed:
+            return result
+        target = self._strike.target.node
+        if method.name in self._seen_on or self._book.seen_on(target, method.name):
+            return result
+        words = f"but its device has never said ON for {target.name}, so it may speak of another one, or of none"
+        return Result(Verdict.UNKNOWN, f"{result.detail}; {words}")
 
     async def _make_sure_of_the_lock(self) -> None:
         overdue = f"the chain's {self._timeout_s:g} s have passed"
@@ -160,10 +273,20 @@ class _Run:
         detail = result.detail[:LONGEST_DETAIL]
         said = f"{method}: {result.verdict}" + (f" ({detail})" if detail else "")
         self._said.append(said)
+        took_s = round(took_s, 3)
         record = StrikeRecord(
-            target, self._strike.epoch, level, method, number, result.verdict, detail, round(took_s, 3)
+            target, self._strike.epoch, level, method, number, result.verdict, detail, took_s, _now(), result.saw_on
         )
         self._strikes.append(record)
+        self._book.struck(record)
 
-    def _result(self, verdict: Verdict) -> Result:
-        return Result(verdict, "; ".join(self._said)[:LONGEST_DETAIL] or "the chain has no levels")
+    def _report(self, verdict: Verdict, number: int = 0, level: Sequence[FenceMethod] = ()) -> FenceReport:
+        detail = "; ".join(self._said)[:LONGEST_DETAIL] or "the chain has no levels"
+        names = tuple(method.name for method in level)
+        power = any(method.traits.power for method in level)
+        return FenceReport(self._strike.target, self._strike.epoch, verdict, detail, number, names, power, _now())
+
+
+def _now() -> str:
+    """Wall time, for people."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -34,6 +34,7 @@ from failover.support.launcher import Launcher
 from failover.support.systemd import connect
 from fencing import FENCERS, FenceContext
 from fencing.chain import Chain
+from fencing.contradiction import Verify
 from fencing.peer import PeerAuth
 from healthcheck import PROBES, Monitor, ProbeContext
 from healthcheck.once import look
@@ -168,7 +169,9 @@ def make_chain(config: Config, own: Node, launcher: Launcher, peer: PeerAuth | N
     methods = {
         name: FENCERS[settings.kind](name, settings, context) for name, settings in config.fencing.methods.items()
     }
-    return Chain(methods, config.fencing.levels, config.fencing.timeout, own)
+    asked = config.fencing.verify
+    verify = Verify(asked.ports, asked.settle, asked.contradiction == "veto")
+    return Chain(methods, config.fencing.levels, config.fencing.timeout, own, verify=verify)
 
 
 def make_probes(config: Config, launcher: Launcher, systemd: Callable[[], SystemdBus] = connect) -> list[Probe]:

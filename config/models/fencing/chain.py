@@ -16,8 +16,9 @@ class VerifySettings(Section):
 
     contradiction: Literal["veto", "warn"] = Field(
         default="veto",
-        description="When something on the host still answers (also with a refusal) after its power is said to be off. "
-        "`veto`: it is not fenced. `warn`: only told; for networks in which a firewall answers for dead hosts.",
+        description="What a refused connection means after the host's power is said to be off. `veto`: its kernel is "
+        "alive, so it is not fenced. `warn`: it is only told, where a firewall refuses for dead hosts. "
+        "A connection that is accepted always means that it is not fenced.",
     )
     ports: tuple[Port, ...] = Field(
         default=(22,), max_length=16, description="TCP ports that are tried, beside the controller's own."
