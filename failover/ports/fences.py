@@ -1,0 +1,241 @@
+"""What is known of fencing before it is needed: as the runtime keeps it, and as the API shows it.
+
+Times called `at` are wall clock, ISO, for people; those that end in `_s` are CLOCK_BOOTTIME in seconds, for ages.
+Deliberately unknown here: how a method strikes, and how anything is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from failover.core.values import Breadcrumb, Control, Node, Verdict
+from failover.ports.controller import Operation
+from failover.ports.service import Line, Proof, Traits
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one method towards one node.
+
+    on_at: when its device last said ON for that node. proof, detail, proved_at, proved_s: the last probe.
+    failures: probes in a row that were not DONE. quarantine: why it must not be used, or "". test, test_detail,
+    tested_at: the last live test.
+    """
+
+    node: Node
+    method: str
+    on_at: str = ""
+    proof: Verdict | None = None
+    detail: str = ""
+    proved_at: str = ""
+    proved_s: float | None = None
+    failures: int = 0
+    quarantine: str = ""
+    test: Verdict | None = None
+    test_detail: str = ""
+    tested_at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """One strike. `level` counts from 1 and is 0 in a live test; `took_s` is in seconds."""
+
+    at: str
+    target: str
+    epoch: int
+    level: int
+    method: str
+    number: int
+    verdict: Verdict
+    detail: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fenced:
+    """A node that was fenced and has not been seen since. `at_s` None: in an earlier boot of this host."""
+
+    node: Node
+    epoch: int
+    methods: tuple[str, ...]
+    detail: str
+    at: str
+    at_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Restoring:
+    """Giving back what a fence took. `state`: waiting, done, given_up or called_off."""
+
+    node: str
+    method: str
+    state: str
+    tries: int
+    detail: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class MethodTold:
+    """A method of the chain, as it is shown. `timeout_s`: the deadline of one try, in seconds."""
+
+    name: str
+    timeout_s: float
+    traits: Traits
+
+
+@dataclass(frozen=True, slots=True)
+class FenceSight:
+    """Everything that is shown of fencing. `every_s`: from one probe to the next; None: only when asked.
+
+    fenceable: peers that this node has lately proven it could fence. askable: at least one method can be probed.
+    """
+
+    levels: tuple[tuple[str, ...], ...] = ()
+    methods: tuple[MethodTold, ...] = ()
+    every_s: float | None = None
+    known: tuple[Known, ...] = ()
+    fenceable: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
+    stale: tuple[str, ...] = ()
+    fenced: tuple[Fenced, ...] = ()
+    restores: tuple[Restoring, ...] = ()
+
+    @property
+    def askable(self) -> bool:
+        return any(method.traits.askable for method in self.methods)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMethod:
+    """What would be done with one method. `worst_s`: every try uses its whole deadline. `bar`: why it is not used."""
+
+    name: str
+    attempts: int
+    timeout_s: float
+    worst_s: float
+    lines: tuple[Line, ...]
+    traits: Traits
+    known: Known
+    bar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLevel:
+    """`bar`: why this level could not end the chain, or ""."""
+
+    number: int
+    methods: tuple[PlannedMethod, ...]
+    bar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Casualty:
+    """Another service whose active runs on the same machine: it goes down with a power method."""
+
+    service: str
+    node: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What fencing a node would be, in order. `now`: what S1 says at this moment. `source`: where its facts are from.
+
+    casualties None: the store did not tell. `worst_case_s`: at most the chain's own deadline, `timeout_s`.
+    """
+
+    target: Breadcrumb
+    source: str
+    now: str
+    known_off: str
+    levels: tuple[PlannedLevel, ...]
+    worst_case_s: float
+    timeout_s: float
+    casualties: tuple[Casualty, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class TestAsked:
+    """A live test of a standby. `method` None: every method of the chain that can give back what it takes."""
+
+    node: str
+    method: str | None
+    reason: str
+    by: str
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LastSeen:
+    """What was seen last of a node whose end is to be confirmed."""
+
+    record: Breadcrumb
+    version: int
+    member: str
+    port: str
+
+
+class Proofs(Protocol):
+    """The book, as the runtime keeps it."""
+
+    def of(self, target: Node, method: str) -> Known:
+        """What is known; an empty entry where nothing is."""
+
+    def known(self) -> tuple[Known, ...]:
+        """All entries, by node and method."""
+
+    def probed(self, target: Node, method: str, proof: Proof) -> None:
+        """A probe towards a living node has answered."""
+
+    def tested(self, target: Node, method: str, verdict: Verdict, detail: str, took_s: float, epoch: int) -> None:
+        """A live test has ended."""
+
+    def striking(self, target: Breadcrumb) -> None:
+        """A chain is about to run against this node, with these facts."""
+
+    def strikes(self) -> tuple[Struck, ...]:
+        """The newest strikes, the oldest first."""
+
+    def fenced(self) -> tuple[Fenced, ...]:
+        """Nodes that were fenced and have not been seen since."""
+
+    def seen(self, node: Node) -> None:
+        """A member record of this node is there: it has come back."""
+
+    def off_since(self, target: Breadcrumb) -> str:
+        """How it is known that this very boot has ended already; "" if it is not."""
+
+
+class FenceDesk(Protocol):
+    """Fencing, as the API sees it. Orders raise OrderRefused with the check that failed."""
+
+    def sight(self) -> FenceSight:
+        """What is known now; changes nothing."""
+
+    def strikes(self) -> tuple[Struck, ...]:
+        """This node's newest strikes, the oldest first."""
+
+    async def plan(self, node: str) -> Plan:
+        """What fencing `node` would be, without touching anything."""
+
+    async def probe(self, node: str, by: str) -> tuple[Known, ...]:
+        """Probe every method towards a living peer now."""
+
+    async def test(self, ask: TestAsked) -> Operation:
+        """Strike a living standby and give back what was taken."""
+
+    def last_seen(self, node: str) -> LastSeen:
+        """What an operator should look at before confirming."""
+
+    async def confirm(self, node: str, reason: str, override: bool, by: str) -> Control:
+        """An operator's word that the breadcrumb's node is off, for this very version of the breadcrumb."""
+
+    def operation(self, id: str) -> Operation | None:  # noqa: A002 - the API's own word
+        """A live test under way or ended, with its strikes."""
+
+
+Facts = Mapping[str, Mapping[str, str]]
+Entry = Mapping[str, Any]
