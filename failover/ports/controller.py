@@ -94,13 +94,14 @@ class OrderRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An order under way or ended: `state` is pending, done, failed or void."""
+    """An order under way or ended: `state` is pending, done, failed or void. `extra`: a live test's particulars."""
 
     id: str
     kind: str
     state: str
     detail: str = ""
     ended: EndedSwitchover | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

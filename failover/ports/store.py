@@ -20,6 +20,7 @@ from failover.core.events import Event, WriteOutcome
 from failover.core.values import Control, Crumb, Lock, Member, Session
 
 Listener = Callable[[Event], None]
+MOST_NEIGHBOURS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,15 @@ class View:
     members: tuple[Member, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Another service under the same root: who holds its lock, and its breadcrumb."""
+
+    service: str
+    holder: Lock | None
+    crumb: Crumb
+
+
 class FormatError(Exception):
     """`format` was refused or failed. `exit_code` follows ZKFC: 1 failed, 2 refused, 6 no store."""
 
@@ -157,6 +167,12 @@ class Store(Protocol):
 
     def read_view(self, answer: Callable[[View | None], None]) -> None:
         """Everything at once, without needing a session record; None: the store did not answer."""
+
+    def read_neighbours(self, answer: Callable[[tuple[Neighbour, ...] | None], None]) -> None:
+        """The other services under the same root, by name: best effort, at most MOST_NEIGHBOURS of them.
+
+        One that cannot be read is left out; None: the store did not answer.
+        """
 
     def shut_down(self) -> None:
         """Stop threads and connections, within 2 s. An open session is left to end by itself."""
