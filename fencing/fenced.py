@@ -17,7 +17,7 @@ from pathlib import Path
 from failover.core.values import Breadcrumb
 from failover.support.private_files import NotBelieved, read_private, write_private
 
-FOLDER = "fenced"
+FOLDER = ".fenced"  # beside the services' own folders, whose names never begin with a dot
 MOST = 200
 LARGEST = 4096
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{7,63}", re.ASCII)

@@ -150,9 +150,7 @@ class ProofBook:
 
         def change(known: Known) -> Known:
             failures = 0 if proof.verdict is Verdict.DONE else known.failures + 1
-            known = replace(
-                known, proof=proof.verdict, detail=detail, proved_at=at, proved_s=now_s, failures=failures
-            )
+            known = replace(known, proof=proof.verdict, detail=detail, proved_at=at, proved_s=now_s, failures=failures)
             if proof.on:
                 known = replace(known, on_at=at, quarantine="")
             if proof.lies:  # what it said before may have been of another node, too

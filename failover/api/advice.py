@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from failover.api.fence_advice import fence_worries
 from failover.api.judgement import is_proven
 from failover.core.values import Health, Member, Role
 from failover.ports.controller import Snapshot
@@ -51,6 +52,7 @@ def _wrong(snapshot: Snapshot, now_s: float) -> list[tuple[str, str]]:
         found.append(_nobody(snapshot))
     for each in snapshot.members:
         found.extend(_ill(each, snapshot))
+    found.extend(fence_worries(snapshot, now_s))
     if snapshot.control.pause is not None:
         pause = snapshot.control.pause
         found.append((f"automatic moves are off: {pause.reason} ({pause.by})", "failoverctl resume, when done"))

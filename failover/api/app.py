@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from failover.api import events, health, orders, paging, peer, problems, reading
+from failover.api import events, fences, health, orders, paging, peer, problems, reading
 from failover.api.access import Tokens
 from failover.api.envelope import Envelope
 from failover.api.front import Front
@@ -37,7 +37,7 @@ def create_app(controller: Controller, tokens: Tokens, peer_auth: PeerAuth | Non
     app.state.front = front
     app.add_middleware(Envelope)
     problems.install(app)
-    for part in (health, reading, events, orders, paging):
+    for part in (health, reading, events, orders, fences, paging):
         part.install(app, front)
     peer.install(app, front, peer_auth)
     return app

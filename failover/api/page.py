@@ -129,6 +129,8 @@ def _member(member: View) -> str:
     tags += [f"impaired {member['impaired']}"] if member["impaired"] else []
     if member["position"] is not None:
         tags.append(f"position {member['position']}")
+    proven = member["fence_proven"]["by"]
+    tags += [f"fence proven {max(proven.values())} by {' and '.join(proven)}"] if proven else []
     about = f'<div class="soft">{escape(", ".join(tags))}</div>' if tags else ""
     return (
         f"<tr><td><strong>{escape(member['node'])}</strong>{about}</td>"

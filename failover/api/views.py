@@ -145,8 +145,16 @@ def member(entry: Member, snapshot: Snapshot, now_s: float) -> View:
         "settled": entry.settled,
         "config_hash": entry.config_hash,
         "version": entry.version,
+        "fence_proven": fence_proven(entry.node.name, snapshot, now_s),
         **advice_on(entry.node.name, snapshot, now_s),
     }
+
+
+def fence_proven(node: str, snapshot: Snapshot, now_s: float) -> View:
+    """Who has lately proven that `node` could be fenced, and when; how old this node's own last proofs are."""
+    by = {each.node.name: each.fenceable[node] for each in snapshot.members if node in each.fenceable}
+    ages = [now_s - one.proved_s for one in snapshot.fences.known if one.node.name == node and one.proved_s is not None]
+    return {"by": dict(sorted(by.items())), "own_age_s": round(max(ages), 1) if ages else None}
 
 
 def lock(snapshot: Snapshot, now_s: float) -> View:
@@ -226,6 +234,7 @@ def operation(entry: Operation) -> View:
         "state": entry.state,
         "detail": entry.detail,
         "ended": ended(entry.ended) if entry.ended else None,
+        "extra": dict(entry.extra),
     }
 
 

@@ -17,7 +17,8 @@ from config import Config, config_hash, failover_timing, lease_timing
 from config.timing import asked_session_s
 from failover.control import CONTROLS, ControlContext
 from failover.core.state import State
-from failover.core.values import Health, Identity, Node, Settings
+from failover.core.values import Health, Identity, Settings
+from failover.daemon.fences import make_fences
 from failover.daemon.identity import identify, read_machine_id_on_one_host
 from failover.daemon.session_file import SessionFile
 from failover.daemon.state_folder import StateFolder, StateFolderError
@@ -32,10 +33,8 @@ from failover.stores import STORES
 from failover.support.hook_records import EndedHooks, end_recorded_hooks
 from failover.support.launcher import Launcher
 from failover.support.systemd import connect
-from fencing import FENCERS, FenceContext
-from fencing.chain import Chain
-from fencing.contradiction import Verify
 from fencing.peer import PeerAuth
+from fencing.proofs import ProofBook
 from healthcheck import PROBES, Monitor, ProbeContext
 from healthcheck.once import look
 
@@ -82,6 +81,8 @@ class Works:
     hooks: EndedHooks
     systemd: Callable[[], SystemdBus]
     health: ServiceHealth
+    book: ProofBook
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,17 +162,6 @@ def standing_every_s(config: Config) -> float | None:
         return config.control.position.every
     asks = config.control.ready is not None or config.control.kind == "systemd"  # can its unit be started at all?
     return READY_EVERY_S if asks else None
-
-
-def make_chain(config: Config, own: Node, launcher: Launcher, peer: PeerAuth | None) -> Chain:
-    """The fencing chain, levels and methods in the order of the file."""
-    context = FenceContext(launcher, config.nodes, peer, service=config.service)
-    methods = {
-        name: FENCERS[settings.kind](name, settings, context) for name, settings in config.fencing.methods.items()
-    }
-    asked = config.fencing.verify
-    verify = Verify(asked.ports, asked.settle, asked.contradiction == "veto")
-    return Chain(methods, config.fencing.levels, config.fencing.timeout, own, verify=verify)
 
 
 def make_probes(config: Config, launcher: Launcher, systemd: Callable[[], SystemdBus] = connect) -> list[Probe]:
@@ -263,6 +253,7 @@ async def assemble(
     health = ServiceHealth()
     control = make_control(config, launcher, systemd, health)
     store = make_store(config)
+    fences, book = make_fences(config, identity, launcher, peer, folder.path)
     loop = asyncio.get_running_loop()
     edge = AsyncEdge(
         loop,
@@ -270,7 +261,7 @@ async def assemble(
         config.node,
         store,
         control,
-        make_chain(config, identity.node, launcher, peer),
+        fences,
         deadlines_of(config),
         lambda negotiated_s: terms_for(config, negotiated_s),
     )
@@ -281,6 +272,7 @@ async def assemble(
         edge,
         store,
         control,
+        fences=fences,
         service=config.service,
         role_every_s=config.control.role_every_s,
         standing_every_s=standing_every_s(config),
@@ -290,7 +282,7 @@ async def assemble(
         adoption=adoption,
         timetable=Timetable(reckoning(config), asked_session_s(config)),
     )
-    return Works(controller, launcher, store, edge, peer, adoption, hooks, systemd, health)
+    return Works(controller, launcher, store, edge, peer, adoption, hooks, systemd, health, book, folder.path)
 
 
 async def compose(config: Config, folder: StateFolder, version: str, stop: Callable[[int, str], None]) -> Parts:

@@ -20,13 +20,13 @@ from failover.daemon.compose import (
     DEMAND_SLACK_S,
     Works,
     deadlines_of,
-    make_chain,
     make_control,
     make_monitor,
     reckoning,
     settings_of,
     standing_every_s,
 )
+from failover.daemon.fences import make_fence_parts
 from failover.runtime.controller import Reloaded
 
 log = logging.getLogger("failoverd")
@@ -141,7 +141,7 @@ class Reloader:
         return Reloaded(
             settings=settings_of(config, self._version),
             control=make_control(config, works.launcher, works.systemd, works.health),
-            chain=make_chain(config, own, works.launcher, works.peer),
+            fences=make_fence_parts(config, own, works.launcher, works.peer, works.folder, works.book),
             deadlines=deadlines_of(config),
             role_every_s=config.control.role_every_s,
             standing_every_s=standing_every_s(config),

@@ -21,6 +21,7 @@ from failover.core.values import (
     ServiceRole,
     Verdict,
 )
+from failover.ports.fences import FenceDesk, FenceSight
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Snapshot:
     standby_stopped: bool = True
     impaired: int = 0
     timing: Mapping[str, float | None] = field(default_factory=dict)
+    fences: FenceSight = field(default_factory=FenceSight)
     extra: dict[str, Any] = field(default_factory=dict)
 
 
@@ -116,6 +118,10 @@ class DemoteAnswer:
 
 class Controller(Protocol):
     """The running controller, as the API sees it. Orders raise OrderRefused with the check that failed."""
+
+    @property
+    def fences(self) -> FenceDesk:
+        """Fencing: what is known, and what may be ordered."""
 
     def snapshot(self) -> Snapshot:
         """The newest snapshot; look at its age before believing it."""

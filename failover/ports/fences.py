@@ -6,13 +6,14 @@ Deliberately unknown here: how a method strikes, and how anything is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from failover.core.values import Breadcrumb, Control, Node, Verdict
-from failover.ports.controller import Operation
+from failover.core.values import Breadcrumb, Confirmation, Node, Verdict
 from failover.ports.service import Line, Proof, Traits
+
+if TYPE_CHECKING:
+    from failover.ports.controller import Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ class MethodTold:
 class FenceSight:
     """Everything that is shown of fencing. `every_s`: from one probe to the next; None: only when asked.
 
-    fenceable: peers that this node has lately proven it could fence. askable: at least one method can be probed.
+    fenceable: peers that this node has lately proven it could fence. unusable: peers for which no level is left that
+    could end the chain. stale: peers whose proofs have all grown too old. fenced: who has not come back since.
+    needs_help: methods that are useless against a host without power.
     """
 
     levels: tuple[tuple[str, ...], ...] = ()
@@ -100,12 +103,9 @@ class FenceSight:
     fenceable: tuple[str, ...] = ()
     unusable: tuple[str, ...] = ()
     stale: tuple[str, ...] = ()
+    needs_help: tuple[str, ...] = ()
     fenced: tuple[Fenced, ...] = ()
     restores: tuple[Restoring, ...] = ()
-
-    @property
-    def askable(self) -> bool:
-        return any(method.traits.askable for method in self.methods)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class TestAsked:
+class TrialAsked:
     """A live test of a standby. `method` None: every method of the chain that can give back what it takes."""
 
     node: str
@@ -166,16 +166,6 @@ class TestAsked:
     reason: str
     by: str
     force: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class LastSeen:
-    """What was seen last of a node whose end is to be confirmed."""
-
-    record: Breadcrumb
-    version: int
-    member: str
-    port: str
 
 
 class Proofs(Protocol):
@@ -221,21 +211,14 @@ class FenceDesk(Protocol):
     async def plan(self, node: str) -> Plan:
         """What fencing `node` would be, without touching anything."""
 
-    async def probe(self, node: str, by: str) -> tuple[Known, ...]:
-        """Probe every method towards a living peer now."""
+    async def probe(self, node: str, method: str | None, by: str) -> tuple[Known, ...]:
+        """Probe one method, or every one that can be probed, towards a living peer now."""
 
-    async def test(self, ask: TestAsked) -> Operation:
+    async def test(self, ask: TrialAsked) -> Operation:
         """Strike a living standby and give back what was taken."""
 
-    def last_seen(self, node: str) -> LastSeen:
-        """What an operator should look at before confirming."""
-
-    async def confirm(self, node: str, reason: str, override: bool, by: str) -> Control:
+    async def confirm(self, node: str, reason: str, override: bool, by: str) -> Confirmation:
         """An operator's word that the breadcrumb's node is off, for this very version of the breadcrumb."""
 
     def operation(self, id: str) -> Operation | None:  # noqa: A002 - the API's own word
         """A live test under way or ended, with its strikes."""
-
-
-Facts = Mapping[str, Mapping[str, str]]
-Entry = Mapping[str, Any]

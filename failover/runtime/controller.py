@@ -6,17 +6,13 @@ Implements `ports.controller.Controller` for the API. Unknown here: configuratio
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Protocol
 
 from failover.core.effects import AnswerDemand, CloseSession, EndSwitchover, Lane, StopProcess
 from failover.core.events import (
-    DemoteDemanded,
     Event,
-    ForceOrdered,
     HealthChanged,
     RoleReported,
     SessionOpened,
@@ -33,9 +29,13 @@ from failover.ports.controller import DemoteAnswer, Operation, OrderRefused, Sna
 from failover.ports.service import ServiceControl, Standing
 from failover.ports.store import Store
 from failover.runtime.adoption import Adoption
-from failover.runtime.edge import AsyncEdge, Deadlines, FenceChain
+from failover.runtime.demands import Demands
+from failover.runtime.edge import AsyncEdge, Deadlines
 from failover.runtime.engine import Engine
-from failover.runtime.orders import Orders, find_active
+from failover.runtime.fences import FenceParts, Fences
+from failover.runtime.forcing import ForcedFailovers
+from failover.runtime.orders import Orders
+from failover.runtime.phases import Phases
 from failover.runtime.reports import Journal, log, snapshot_of, wall_time
 from failover.runtime.stall import StallWatch
 from failover.runtime.timetable import Reckon, Timetable
@@ -43,10 +43,8 @@ from failover.runtime.timetable import Reckon, Timetable
 TICK_S = 1.0
 HISTORY_AFTER_S = 0.2
 HISTORY_LIMIT_S = 5.0
-MOST_FORCED = 9
 END_AGAIN_S = 5.0
 SETTLED = (Role.ACTIVE, Role.STANDBY, Role.OUT)
-PHASES = {Role.CAMPAIGNING: "lock_free", Role.PROMOTING: "claimed", Role.ACTIVE: "active"}
 
 
 class HealthMonitor(Protocol):
@@ -63,7 +61,7 @@ class Reloaded:
 
     settings: Settings
     control: ServiceControl
-    chain: FenceChain
+    fences: FenceParts
     deadlines: Deadlines
     role_every_s: float | None
     standing_every_s: float | None
@@ -83,6 +81,7 @@ class RunningController:
         store: Store,
         control: ServiceControl,
         *,
+        fences: Fences,
         service: str,
         role_every_s: float | None,
         standing_every_s: float | None,
@@ -98,18 +97,16 @@ class RunningController:
         self._store = store
         self._control = control
         self._service = service
+        self.fences = fences
         self._role_every_s = role_every_s
         self._standing_every_s = standing_every_s
-        self._demand_limit_s = demand_limit_s
         self._keep_floor = keep_floor
         self._stop = stop
         self._started_at = wall_time()
         self._journal = Journal()
         self._untold: list[tuple[str, State, Event, Step]] = []
-        self._demands: dict[str, asyncio.Future[DemoteAnswer]] = {}
         self._watchers: set[asyncio.Event] = set()
-        self._phases: dict[str, str] = {}
-        self._forced: dict[str, str] = {}
+        self._phases = Phases()
         self._background: set[asyncio.Task[None]] = set()
         self._asking: list[asyncio.Task[None]] = []
         self._flush: asyncio.TimerHandle | None = None
@@ -121,6 +118,9 @@ class RunningController:
         self._adoption = adoption
         self.engine = Engine(state, edge, self._observe, adoption.keep if adoption is not None else None)
         self._orders = Orders(store, lambda: self.engine.state, loop)
+        self._forced = ForcedFailovers(loop, lambda: self.engine.state, self.engine.post)
+        self._demands = Demands(loop, state.identity.node, self.engine.post, demand_limit_s)
+        fences.wire(lambda: self.engine.state, self.engine.post, self._orders, store, edge.now_s, edge.lengthen)
         edge.wire(self, self.engine.post)
         if adoption is not None:
             adoption.wire(self.engine, self._measure_session)
@@ -141,8 +141,9 @@ class RunningController:
         self.engine.post(Started(reported, self.engine.state.floor, adopting))
         if self._adoption is not None and adopting:
             self._adoption.begin()
-        if self.monitor is not None:
+        if self.monitor is not None:  # without one this controller has come only to stop
             self.monitor.start()
+            self._spawn(self.fences.prober.run())
 
     def _begin_asking(self) -> None:
         """Ask the service from time to time, each question at its own pace."""
@@ -159,8 +160,9 @@ class RunningController:
         await asyncio.gather(*self._asking, return_exceptions=True)
         self._control = new.control
         self._role_every_s, self._standing_every_s = new.role_every_s, new.standing_every_s
-        self._demand_limit_s = new.demand_limit_s
-        self._edge.reconfigure(new.control, new.chain, new.deadlines)
+        self._demands.limit_s = new.demand_limit_s
+        self.fences.reconfigure(new.fences)
+        self._edge.reconfigure(new.control, self.fences, new.deadlines)
         if self._timetable is not None:
             self._timetable.reckon_anew(new.reckon)
         if new.standing_every_s is None and self._standing != Standing():
@@ -191,6 +193,7 @@ class RunningController:
         """Stop watching and asking; what still runs is ended."""
         if self.monitor is not None:
             await self.monitor.stop()
+        await self.fences.close()
         for task in list(self._background):
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -233,6 +236,7 @@ class RunningController:
         while True:
             watch.tick()
             self.beats += 1
+            self.fences.refresh()
             self._refresh()
             await asyncio.sleep(TICK_S)
 
@@ -273,8 +277,8 @@ class RunningController:
     def _observe(self, before: State, event: Event, result: Step) -> None:
         if isinstance(event, SessionOpened):
             self._measure_session(event.session.timeout_s)
-        if result.state.role in PHASES and before.role is not result.state.role:
-            self._phases[PHASES[result.state.role]] = wall_time()
+        self._phases.note(before.role, result.state.role)
+        self.fences.observe(before, result.state)
         self._untold.append((wall_time(), before, event, result))
         if result.state.stopping and any(isinstance(effect, CloseSession) for effect in result.effects):
             self._tell()
@@ -310,16 +314,14 @@ class RunningController:
         self._keep_floor(epoch)
 
     def answer_demand(self, answer: AnswerDemand) -> None:
-        waiting = self._demands.pop(answer.request, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(DemoteAnswer(answer.verdict, answer.node, answer.epoch, answer.detail))
+        self._demands.answer(answer)
 
     def end_switchover(self, ended: EndSwitchover) -> None:
         self._spawn(self._end_switchover(ended))
 
     async def _end_switchover(self, ended: EndSwitchover) -> None:
         order = self.engine.state.control.switchover
-        phases = self._phases_since(order.requested_at) if order is not None else {}
+        phases = self._phases.since(order.requested_at) if order is not None else {}
         try:
             await self._orders.end_switchover(ended, phases)
         except OrderRefused as refused:
@@ -331,19 +333,6 @@ class RunningController:
         order = self.engine.state.control.switchover
         if order is not None and order.id == ended.id and not self.engine.state.stopping:
             self.end_switchover(ended)
-
-    def _phases_since(self, requested_at: str) -> dict[str, float]:
-        """Milliseconds after the request at which this node passed each phase (wall clocks: for people only)."""
-        try:
-            start = datetime.fromisoformat(requested_at)
-            return self._phases_after(start)
-        except (ValueError, TypeError):  # not a time, or one without a zone: somebody edited the record
-            return {}
-
-    def _phases_after(self, start: datetime) -> dict[str, float]:
-        passed = {name: datetime.fromisoformat(at) - start for name, at in self._phases.items()}
-        in_order = sorted(passed.items(), key=lambda phase: phase[1])
-        return {name: round(gap.total_seconds() * 1000, 1) for name, gap in in_order if gap.total_seconds() >= 0}
 
     def stop_process(self, stop: StopProcess) -> None:
         self._stop(stop.exit_code, stop.reason)
@@ -363,6 +352,7 @@ class RunningController:
             recent=tuple(self._journal.recent)[-20:],
             retry_in_s=self._retry_in_s(),
             timing=self._timetable.figures if self._timetable is not None else {},
+            fences=self.fences.sight(),
         )
 
     def _retry_in_s(self) -> float | None:
@@ -415,7 +405,7 @@ class RunningController:
         return entries + self._journal.unwritten
 
     async def operation(self, id: str) -> Operation | None:  # noqa: A002 - the API's own word
-        return self._forced_operation(id) if id in self._forced else self._orders.operation(id)
+        return self._forced.operation(id) or self.fences.operation(id) or self._orders.operation(id)
 
     # --- Controller: orders ---------------------------------------------------------------------
 
@@ -423,40 +413,7 @@ class RunningController:
         return await self._orders.switchover(source, target, reason, by)
 
     async def force_failover(self, target: str, reason: str, by: str) -> Operation:
-        state = self.engine.state
-        active = find_active(state)
-        if active is not None:
-            raise OrderRefused("active", f"{active.node.name} is active: use a switchover")
-        if target != state.identity.node.name:
-            where = next((m.address for m in state.members if m.node.name == target), "its own controller")
-            raise OrderRefused("target", f"ask {target} itself, at {where}")
-        record = state.crumb.record
-        dirty = record is not None and not record.clean and record.node != state.identity.node
-        must = f"must fence {record.node.name} first" if dirty and record else "nobody needs to be fenced"
-        log.warning("forced failover to %s by %s: %s; %s", target, by, reason, must)
-        await self._post_and_wait(ForceOrdered(by))
-        id_ = secrets.token_hex(8)
-        self._forced = {**dict(list(self._forced.items())[-MOST_FORCED:]), id_: must}
-        return self._forced_operation(id_)
-
-    async def _post_and_wait(self, event: Event) -> None:
-        """Post from the loop itself: what breaks in a step is a fail-stop (S10), not one request's error."""
-        done = self._loop.create_future()
-
-        def post() -> None:
-            self.engine.post(event)
-            done.set_result(None)
-
-        self._loop.call_soon(post)
-        await done
-
-    def _forced_operation(self, id_: str) -> Operation:
-        """A forced failover has no record in the store: it has ended when this node is active, or another one is."""
-        state = self.engine.state
-        active = find_active(state)
-        outcome = "pending" if active is None else "done" if active.node == state.identity.node else "failed"
-        now = f"{state.identity.node.name} is {state.role.value}: {state.why}"
-        return Operation(id_, "failover", outcome, f"{self._forced[id_]}; {now}")
+        return await self._forced.order(target, reason, by)
 
     async def pause(self, reason: str, by: str) -> Control:
         return await self._orders.pause(reason, by)
@@ -481,17 +438,7 @@ class RunningController:
             me = self.engine.state.identity.node
             detail = f"epoch {epoch} is not above {self._adoption.epoch}, under which this node was active last"
             return DemoteAnswer(Verdict.NOT_DONE, me, epoch, detail)
-        request = secrets.token_hex(8)
-        answered: asyncio.Future[DemoteAnswer] = self._loop.create_future()
-        self._demands[request] = answered
-        self._loop.call_soon(self.engine.post, DemoteDemanded(request, target, epoch, by))
-        try:
-            return await asyncio.wait_for(answered, self._demand_limit_s)
-        except TimeoutError:
-            me = self.engine.state.identity.node
-            return DemoteAnswer(Verdict.UNKNOWN, me, epoch, "the demote has not ended in time")
-        finally:
-            self._demands.pop(request, None)
+        return await self._demands.make(target, epoch, by)
 
 
 def _told(snapshot: Snapshot) -> Snapshot:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from failover.core.state import State, can_take_over, proven_ended
 from failover.core.values import Breadcrumb, Member, Role
 from failover.ports.controller import OrderRefused
-from failover.ports.fences import TestAsked
+from failover.ports.fences import TrialAsked
 from failover.runtime.orders import find_active, is_void
 
 QUIET = (Role.ACTIVE, Role.STANDBY, Role.OUT)
@@ -38,7 +38,7 @@ def _needs_store(state: State) -> None:
         raise OrderRefused("control", f"the control record cannot be read: {state.control.error}", 503)
 
 
-def check_test(state: State, ask: TestAsked) -> Member:
+def check_test(state: State, ask: TrialAsked) -> Member:
     """May that node be struck for a trial? Only a living standby that nobody needs. Gives its member record."""
     member = living(state, ask.node)
     if state.role not in QUIET:

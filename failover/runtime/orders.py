@@ -13,7 +13,7 @@ from dataclasses import replace
 from failover.core.effects import EndSwitchover
 from failover.core.events import WriteOutcome
 from failover.core.state import State, can_take_over
-from failover.core.values import Control, EndedSwitchover, Health, Member, Pause, Role, Switchover
+from failover.core.values import Confirmation, Control, EndedSwitchover, Health, Member, Pause, Role, Switchover
 from failover.ports.controller import Operation, OrderRefused
 from failover.ports.store import ControlWritten, Store
 from failover.runtime.reports import wall_time
@@ -138,6 +138,10 @@ class Orders:
 
     async def undrain(self, node: str) -> Control:
         return await self._edit(lambda c: replace(c, drained=c.drained - {node}))
+
+    async def confirm(self, word: Confirmation) -> Control:
+        """An operator's word for exactly one breadcrumb; a newer word replaces an older one."""
+        return await self._edit(lambda c: replace(c, confirmed=word))
 
     async def end_switchover(self, ended: EndSwitchover, phases: dict[str, float]) -> None:
         """Move the record from `switchover` to `ended`, if it is still there."""

@@ -6,7 +6,7 @@ Knows nothing of how a method is probed, nor of who should go first.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from failover.core.values import Node, Verdict
 from failover.ports.fences import Known
@@ -30,7 +30,6 @@ class Terms:
     levels: Sequence[Sequence[str]]
     every_s: float | None = None
     needs_help: frozenset[str] = frozenset()
-    names: Mapping[str, str] = field(default_factory=dict)
 
     def able(self) -> list[Sequence[str]]:
         """The levels that count: those without a method that needs the node's own help, or all if there is none."""
@@ -48,16 +47,22 @@ def is_fresh(known: Known, every_s: float | None, now_s: float) -> bool:
     return 0 <= now_s - known.proved_s <= FRESH_ROUNDS * every_s
 
 
-def is_proven(terms: Terms, node: Node, look: Look, now_s: float) -> bool:
-    """Whether a level stands ready: each method that can be probed was, lately and well, and none is quarantined."""
-    return any(_level_is_proven(terms, level, node, look, now_s) for level in terms.able())
+def proven_at(terms: Terms, node: Node, look: Look, now_s: float) -> str:
+    """Since when (wall time) a level stands ready, the latest; "" if none does.
+
+    Each method of it that can be probed was, lately and well, and none is quarantined. As old as its oldest proof.
+    """
+    found = [_level_proven_at(terms, level, node, look, now_s) for level in terms.able()]
+    return max(found, default="")
 
 
-def _level_is_proven(terms: Terms, level: Sequence[str], node: Node, look: Look, now_s: float) -> bool:
+def _level_proven_at(terms: Terms, level: Sequence[str], node: Node, look: Look, now_s: float) -> str:
     if any(look(node, name).quarantine for name in level):
-        return False
-    askable = [name for name in level if terms.methods[name].traits.askable]
-    return bool(askable) and all(is_fresh(look(node, name), terms.every_s, now_s) for name in askable)
+        return ""
+    proofs = [look(node, name) for name in level if terms.methods[name].traits.askable]
+    if not all(is_fresh(known, terms.every_s, now_s) for known in proofs):
+        return ""
+    return min((known.proved_at for known in proofs), default="")
 
 
 def level_bar(terms: Terms, level: Sequence[str], node: Node, look: Look) -> str:
@@ -66,7 +71,7 @@ def level_bar(terms: Terms, level: Sequence[str], node: Node, look: Look) -> str
         known = look(node, name)
         if known.quarantine:
             return known.quarantine
-        if known.failures >= FAILING_AFTER:
+        if known.failures >= FAILING_AFTER and terms.methods[name].traits.askable:
             return f"the last {known.failures} probes of {name} failed: {known.detail}"
     if not any(terms.methods[name].traits.whole for name in level):
         return "it stops only the service, not its controller, so it does not count alone (S7)"

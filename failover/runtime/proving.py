@@ -128,12 +128,9 @@ class Prober:
         return [member for member in state.members if member.node.name != own.name and member.session]
 
     async def probe_now(self, peer: Member, names: Sequence[str]) -> tuple[Known, ...]:
-        """By an operator's order: each of these methods, one after the other."""
-        found = []
-        for name in names:
-            await self._probe(peer, self._terms.methods[name])
-            found.append(self._book.of(peer.node, name))
-        return tuple(found)
+        """By an operator's order: each of these methods, one after the other; what was called off is left out."""
+        asked = [name for name in names if await self._probe(peer, self._terms.methods[name])]
+        return tuple(self._book.of(peer.node, name) for name in asked)
 
     def _busy(self) -> bool:
         return self._holds > 0 or self._state().role in BUSY
@@ -142,10 +139,11 @@ class Prober:
         named = dict.fromkeys(name for level in self._terms.levels for name in level)
         return [name for name in named if self._terms.methods[name].traits.askable]
 
-    async def _probe(self, peer: Member, method: FenceMethod) -> None:
+    async def _probe(self, peer: Member, method: FenceMethod) -> bool:
+        """Whether an answer was taken note of."""
         async with self._turn:
             if self._busy():
-                return
+                return False
             self._running = asyncio.get_running_loop().create_task(self._ask(method, self._strike_for(peer)))
             try:
                 await asyncio.wait([self._running])
@@ -156,11 +154,12 @@ class Prober:
                     await asyncio.wait([running])
             if running.cancelled():
                 self._due[peer.node, method.name] = self._now_s() + LOOK_S
-                return
+                return False
             if not self._still_there(peer):
-                return  # what it said may be of a node that was just going
+                return False  # what it said may be of a node that was just going
             self._take(peer, method.name, running.result())
         self._heard()
+        return True
 
     async def _ask(self, method: FenceMethod, strike: Strike) -> Proof:
         limit_s = min(self._timeout_s, method.timeout_s) if self._timeout_s else method.timeout_s

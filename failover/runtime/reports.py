@@ -16,6 +16,7 @@ from failover.core.state import State, health_in_words
 from failover.core.step import Step
 from failover.core.values import Role
 from failover.ports.controller import HistoryLine, Snapshot
+from failover.ports.fences import FenceSight
 
 REMEMBERED = 200
 LOUD = (Role.FENCING, Role.DEMOTING)
@@ -147,6 +148,7 @@ def snapshot_of(
     recent: tuple[HistoryLine, ...],
     retry_in_s: float | None = None,
     timing: Mapping[str, float | None] | None = None,
+    fences: FenceSight | None = None,
 ) -> Snapshot:
     """Everything that is told, as of `taken_s`."""
     session = state.session
@@ -183,4 +185,5 @@ def snapshot_of(
         started_at=started_at,
         recent=recent,
         timing=timing or {},
+        fences=fences or FenceSight(),
     )

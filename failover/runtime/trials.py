@@ -10,14 +10,14 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
 from failover.core.state import State
 from failover.core.values import Member, Verdict
 from failover.ports.controller import Operation, OrderRefused
-from failover.ports.fences import Known, Proofs, TestAsked
+from failover.ports.fences import Known, Proofs, TrialAsked
 from failover.ports.service import FenceMethod, Prove, Result, Strike
 from failover.runtime.fence_checks import check_test
 from failover.runtime.restoring import Restorer
@@ -44,7 +44,7 @@ class Trials:
         state: Callable[[], State],
         book: Proofs,
         restorer: Restorer,
-        probe: Callable[[Member, str], Any],
+        probe: Callable[[Member, str], Awaitable[tuple[Known, ...]]],
         told: Callable[[str, str, str, dict[str, Any]], None],
     ) -> None:
         self._state = state
@@ -60,7 +60,7 @@ class Trials:
         """A test under way or ended."""
         return self._operations.get(id_)
 
-    def begin(self, ask: TestAsked, method: FenceMethod, strike: Strike, chain: TrialChain) -> Operation:
+    def begin(self, ask: TrialAsked, method: FenceMethod, strike: Strike, chain: TrialChain) -> Operation:
         """After every check. Raises OrderRefused."""
         if self._task is not None and not self._task.done():
             raise OrderRefused("test", "another live test is under way: one at a time")
@@ -88,7 +88,7 @@ class Trials:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _go(
-        self, id_: str, ask: TestAsked, member: Member, method: FenceMethod, strike: Strike, chain: TrialChain
+        self, id_: str, ask: TrialAsked, member: Member, method: FenceMethod, strike: Strike, chain: TrialChain
     ) -> None:
         bar = await self._not_proven(id_, ask, member, method)
         if bar:
@@ -103,18 +103,21 @@ class Trials:
             restored = (await self._restorer.restore(strike, method)).state
         self._close(id_, ask, method, result, restored, took_s)
 
-    async def _not_proven(self, id_: str, ask: TestAsked, member: Member, method: FenceMethod) -> str:
+    async def _not_proven(self, id_: str, ask: TrialAsked, member: Member, method: FenceMethod) -> str:
         """The positive control: the device must say ON for this very node, now, or it may be another one's."""
         if not method.traits.askable:
             return ""
         self._say(id_, f"{method.name} is asked about {ask.node} first")
-        known: Known = await self._probe(member, method.name)
+        found = await self._probe(member, method.name)
+        if not found:
+            return f"it could not be asked now: {ask.node} has gone, or something more urgent came"
+        known = found[0]
         if known.proof is not Verdict.DONE:
             return f"its probe does not say that {ask.node} could be fenced: {known.detail}"
         return ""
 
     async def _struck(
-        self, id_: str, ask: TestAsked, method: FenceMethod, strike: Strike, chain: TrialChain
+        self, id_: str, ask: TrialAsked, method: FenceMethod, strike: Strike, chain: TrialChain
     ) -> Result:
         async def still() -> bool:
             try:
@@ -139,7 +142,7 @@ class Trials:
         self._operations[id_] = replace(self._operations[id_], detail=detail)
 
     def _close(
-        self, id_: str, ask: TestAsked, method: FenceMethod, result: Result, restored: str, took_s: float
+        self, id_: str, ask: TrialAsked, method: FenceMethod, result: Result, restored: str, took_s: float
     ) -> None:
         node = ask.node
         member = next((one for one in self._state().members if one.node.name == node), None)

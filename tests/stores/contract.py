@@ -501,6 +501,23 @@ class StoreContract:
         world.kill(db1)
         assert len(db1.events) == told
 
+    # --- neighbours -----------------------------------------------------------------------------
+
+    def test_other_services_under_the_same_root_show_who_is_active_there(self, world: World, db1: Player) -> None:
+        """A power fence takes everything on that machine: `fence plan` says whom."""
+        assert db1.answer_to(db1.store.read_neighbours) == ()
+        db1.become_active()
+        other = Player(world, "host-1", db1.node.machine_id, "mail/box").open()
+        lock, crumb = other.become_active()
+        (seen,) = db1.answer_to(db1.store.read_neighbours)
+        assert (seen.service, seen.holder, seen.crumb) == ("mail/box", lock, crumb)
+        assert seen.crumb.record.node.machine_id == db1.node.machine_id
+
+    def test_without_the_store_nothing_is_known_of_neighbours(self, world: World, db1: Player) -> None:
+        world.take_away(db1)
+        assert db1.answer_to(db1.store.read_neighbours) is None
+        world.bring_back(db1)
+
 
 def tail(player: Player) -> object:
     entries = player.history()

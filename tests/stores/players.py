@@ -25,13 +25,17 @@ from failover.stores import FormattableStore
 E = TypeVar("E", bound=Event)
 
 WITHIN_S = 10.0
+SERVICE = "orders-db"
 
 
 class World(Protocol):
     """Where the stores of one test live."""
 
-    def store(self, node: Node) -> FormattableStore:
-        """A new store on the same records, as another process has it; it ends with the test."""
+    def store(self, node: Node, service: str = SERVICE) -> FormattableStore:
+        """A new store on the same records, as another process has it; it ends with the test.
+
+        Another `service` has records of its own under the same root, made at its first store.
+        """
 
     def until(self, condition: Callable[[], object], what: str, within_s: float = WITHIN_S) -> None:
         """Let time pass until the condition holds; AssertionError when it does not in time."""
@@ -52,10 +56,10 @@ class World(Protocol):
 class Player:
     """A store under one node's name."""
 
-    def __init__(self, world: World, name: str, machine_id: str = "") -> None:
+    def __init__(self, world: World, name: str, machine_id: str = "", service: str = SERVICE) -> None:
         self.world = world
         self.node = Node(name, machine_id or f"machine-of-{name}")
-        self.store = world.store(self.node)
+        self.store = world.store(self.node, service)
         self.events: list[Event] = []
         self.session = ""
         self.opened: SessionOpened | None = None

@@ -18,7 +18,7 @@ from failover.ports.store import FormatError
 from failover.stores.local import LocalStore
 from tests.servers.wait import eventually
 from tests.stores.contract import StoreContract, WrittenContract, db1, db2, player
-from tests.stores.players import WITHIN_S, Player
+from tests.stores.players import SERVICE, WITHIN_S, Player
 
 __all__ = ["db1", "db2", "player"]
 
@@ -33,8 +33,10 @@ class LocalWorld:
         self._mutex: int | None = None
         self.store(Node("operator", "x")).format()
 
-    def store(self, node: Node) -> LocalStore:
-        store = LocalStore(str(self.path), "orders-db")
+    def store(self, node: Node, service: str = SERVICE) -> LocalStore:
+        store = LocalStore(str(self.path), service)
+        if service != SERVICE:
+            store.format()
         self.ended.callback(store.shut_down)
         return store
 

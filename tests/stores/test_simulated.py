@@ -16,7 +16,7 @@ from failover.core.events import (
 from failover.core.values import Node
 from failover.stores.simulated import ManualClock, SimulatedEnsemble, SimulatedStore
 from tests.stores.contract import StoreContract, ask_take, db1, db2, player
-from tests.stores.players import WITHIN_S, Player
+from tests.stores.players import SERVICE, WITHIN_S, Player
 
 __all__ = ["db1", "db2", "player"]
 
@@ -30,8 +30,13 @@ class SimulatedWorld:
         self.clock = ManualClock(start_s=1000.0)
         self.ensemble = SimulatedEnsemble(self.clock, random.Random(seed), TIMEOUT_S)
 
-    def store(self, node: Node) -> SimulatedStore:
-        return SimulatedStore(self.ensemble, node)
+    def store(self, node: Node, service: str = SERVICE) -> SimulatedStore:
+        return SimulatedStore(self.ensemble if service == SERVICE else self._beside(service), node)
+
+    def _beside(self, service: str) -> SimulatedEnsemble:
+        if service not in self.ensemble.beside:
+            self.ensemble.beside[service] = SimulatedEnsemble(self.clock, random.Random(1), TIMEOUT_S)
+        return self.ensemble.beside[service]
 
     def until(self, condition: Callable[[], object], what: str, within_s: float = WITHIN_S) -> None:
         deadline = self.clock.now() + within_s

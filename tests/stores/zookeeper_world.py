@@ -13,9 +13,8 @@ from failover.stores.zookeeper import ZooKeeperStore
 from tests.servers.proxy import Relay
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
-from tests.stores.players import WITHIN_S, Player
+from tests.stores.players import SERVICE, WITHIN_S, Player
 
-SERVICE = "orders-db"
 RECORDS = {
     "breadcrumb": "ActiveBreadCrumb",
     "control": "control",
@@ -60,10 +59,12 @@ class ZooKeeperWorld:
         client.stop()
         client.close()
 
-    def store(self, node: Node, **auth: str) -> ZooKeeperStore:
+    def store(self, node: Node, service: str = SERVICE, **auth: str) -> ZooKeeperStore:
         relay = Relay(self.server.port)
         self._ended.callback(relay.close)
-        store = ZooKeeperStore([relay.hosts], SERVICE, self.root, self.timeout_s, **auth)
+        store = ZooKeeperStore([relay.hosts], service, self.root, self.timeout_s, **auth)
+        if service != SERVICE:
+            store.format()
         self._ended.callback(store.shut_down)
         self.relays[id(store)] = relay
         return store

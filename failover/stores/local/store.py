@@ -26,10 +26,20 @@ from failover.core.events import (
     WriteOutcome,
 )
 from failover.core.values import Control, Lock, Member
-from failover.ports.store import ControlWritten, Listener, Reattached, Renewal, SavedSession, StoreTraits, View
+from failover.ports.store import (
+    ControlWritten,
+    Listener,
+    Neighbour,
+    Reattached,
+    Renewal,
+    SavedSession,
+    StoreTraits,
+    View,
+)
 from failover.stores.codec import RecordError
 from failover.stores.local.folder import ServiceFolder
 from failover.stores.local.formatting import format_folder
+from failover.stores.local.neighbours import neighbours_of
 from failover.stores.local.opening import join
 from failover.stores.local.session import NOT_OURS, LocalSession
 from failover.stores.local.sightings import Sightings
@@ -180,6 +190,12 @@ class LocalStore:
     def read_view(self, answer: Callable[[View | None], None]) -> None:
         def read() -> View | None:
             return self._folder.view()
+
+        self._do(read, lambda _: None, answer)
+
+    def read_neighbours(self, answer: Callable[[tuple[Neighbour, ...] | None], None]) -> None:
+        def read() -> tuple[Neighbour, ...] | None:
+            return neighbours_of(self._folder)
 
         self._do(read, lambda _: None, answer)
 

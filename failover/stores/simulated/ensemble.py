@@ -19,7 +19,7 @@ from failover.core.events import (
     WriteOutcome,
 )
 from failover.core.values import Control, Crumb, Lock, Member, Node
-from failover.ports.store import ControlWritten, View
+from failover.ports.store import ControlWritten, Neighbour, View
 from failover.stores.simulated.clock import Clock
 
 MOST_ENTRIES = 200
@@ -82,9 +82,17 @@ class SimulatedEnsemble:
         self.zxid = 0
         self.records = Records()
         self.history: list[dict[str, Any]] = []
+        self.beside: dict[str, SimulatedEnsemble] = {}  # other services under the same root
         self.sessions: dict[str, Client] = {}
         self._clients: list[Client] = []
         self._sessions_made = 0
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """The other services, by name."""
+        found = ((name, other.records) for name, other in sorted(self.beside.items()))
+        return tuple(
+            Neighbour(name, records.lock, records.crumb) for name, records in found if records.crumb.version >= 0
+        )
 
     # --- sessions -------------------------------------------------------------------------------
 

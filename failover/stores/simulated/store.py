@@ -30,6 +30,7 @@ from failover.ports.store import (
     ControlWritten,
     FormatError,
     Listener,
+    Neighbour,
     Reattached,
     Renewal,
     SavedSession,
@@ -216,6 +217,9 @@ class SimulatedStore:
             self.faults.send_down(lambda: answer(stale.view()))
         else:
             self._ask(lambda: self._records().view(), answer, lambda: answer(None))
+
+    def read_neighbours(self, answer: Callable[[tuple[Neighbour, ...] | None], None]) -> None:
+        self._ask(self._ensemble.neighbours, answer, lambda: answer(None))
 
     def _ask(self, work: Callable[[], Any], answer: Callable[[Any], None], failed: Callable[[], None]) -> None:
         """Over the session's connection; without a session, over one made for the question."""

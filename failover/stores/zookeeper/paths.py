@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 CHILDREN = ("control", "history", "members", "sessions")
 
@@ -11,7 +11,9 @@ class Paths:
     """All paths below `<root>/<service>`."""
 
     def __init__(self, root: str, service: str) -> None:
-        self.base = f"{root.rstrip('/')}/{_step(service)}"
+        self.root = root.rstrip("/")
+        self.step = _step(service)
+        self.base = f"{self.root}/{self.step}"
         self.lock = f"{self.base}/ActiveStandbyElectorLock"
         self.crumb = f"{self.base}/ActiveBreadCrumb"
         self.control = f"{self.base}/control"
@@ -26,6 +28,10 @@ class Paths:
     def member(self, node: str) -> str:
         """The member record of the node of this name."""
         return f"{self.members}/{_step(node)}"
+
+    def beside(self, step: str) -> Paths:
+        """Those of another service, by its name as ZooKeeper has it."""
+        return Paths(self.root, unquote(step))
 
     def child(self, parent: str, name: str) -> str:
         """A child as ZooKeeper names it."""

@@ -24,12 +24,22 @@ from failover.core.events import (
     WriteOutcome,
 )
 from failover.core.values import Control, Lock, Member
-from failover.ports.store import ControlWritten, Listener, Reattached, Renewal, SavedSession, StoreTraits, View
+from failover.ports.store import (
+    ControlWritten,
+    Listener,
+    Neighbour,
+    Reattached,
+    Renewal,
+    SavedSession,
+    StoreTraits,
+    View,
+)
 from failover.stores.zookeeper.client import Owner, SessionClient
 from failover.stores.zookeeper.control import write_control
 from failover.stores.zookeeper.errand import Errand
 from failover.stores.zookeeper.formatting import format_service
 from failover.stores.zookeeper.history import HistoryReading, HistoryWriter
+from failover.stores.zookeeper.neighbours import read_neighbours
 from failover.stores.zookeeper.paths import Paths
 from failover.stores.zookeeper.questions import Questions
 from failover.stores.zookeeper.session import StoreSession
@@ -188,6 +198,9 @@ class ZooKeeperStore:
 
     def read_view(self, answer: Callable[[View | None], None]) -> None:
         self._ask(lambda client, told: read_view(client, self.paths, told), answer, None)
+
+    def read_neighbours(self, answer: Callable[[tuple[Neighbour, ...] | None], None]) -> None:
+        self._ask(lambda client, told: read_neighbours(client, self.paths, told), answer, None)
 
     def _ask(
         self,

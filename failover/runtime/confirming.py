@@ -1,0 +1,46 @@
+"""An operator's word that the last active is off: checked against what can still be seen of it, before it is written.
+
+Knocks at the API's port of the node; strikes nothing. Where the evidence is wrong, an operator may override it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from failover.core.state import State
+from failover.core.values import Confirmation
+from failover.ports.controller import OrderRefused
+from failover.runtime.fence_checks import check_confirm
+from failover.runtime.reports import wall_time
+
+KNOCK_S = 2.0
+
+
+async def confirmation_of(state: Callable[[], State], node: str, reason: str, override: bool, by: str) -> Confirmation:
+    """For exactly the breadcrumb as it reads now. Raises OrderRefused with the check that failed."""
+    record = check_confirm(state(), node, override)
+    if not override and await accepts(record.address):
+        words = f"{node} lives: its controller's port {record.address} accepts connections"
+        raise OrderRefused("alive", f"{words}; if another machine has that address now: --override-evidence")
+    again = check_confirm(state(), node, override)  # a knock takes its time
+    if again.node != record.node:
+        raise OrderRefused("breadcrumb", "the breadcrumb was changed at the same moment; look and try again")
+    return Confirmation(again.node, again.epoch, state().crumb.version, by, reason, wall_time())
+
+
+async def accepts(address: str) -> bool:
+    """Whether something accepts connections there. A refusal, silence and no address at all are no answer."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        return False
+    try:
+        async with asyncio.timeout(KNOCK_S):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True

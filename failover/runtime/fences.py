@@ -1,0 +1,333 @@
+"""Fencing around the chain: proofs before it is needed, what is given back after it, and what operators may ask.
+
+The edge runs the chain through here, so that whatever else is under way gives way to it. Implements
+`ports.fences.FenceDesk` for the API. Knows no fencing package, and decides nothing of who may be promoted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from failover.core.events import Event, ProofsChanged
+from failover.core.state import State
+from failover.core.values import Breadcrumb, Confirmation, Member, Role, Verdict
+from failover.ports.controller import Operation, OrderRefused
+from failover.ports.fences import FenceSight, Known, MethodTold, Plan, Proofs, Restoring, Struck, TrialAsked
+from failover.ports.service import Prove, Result, Strike
+from failover.ports.store import Neighbour, Store
+from failover.runtime.confirming import confirmation_of
+from failover.runtime.fence_checks import living
+from failover.runtime.orders import Orders
+from failover.runtime.planning import plan_of, target_of
+from failover.runtime.provable import Terms, is_stale, is_usable, proven_at
+from failover.runtime.proving import Prober
+from failover.runtime.reports import wall_time
+from failover.runtime.restoring import Restorer
+from failover.runtime.trials import TrialFor, Trials
+
+NEIGHBOURS_LIMIT_S = 3.0
+SIGHT_KEPT_S = 1.0
+
+log = logging.getLogger("failoverd")
+
+
+class Report(Protocol):
+    """How a run of the chain ended."""
+
+    @property
+    def target(self) -> Breadcrumb: ...
+    @property
+    def epoch(self) -> int: ...
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def detail(self) -> str: ...
+    @property
+    def level(self) -> int: ...
+    @property
+    def methods(self) -> tuple[str, ...]: ...
+
+
+class ReportingChain(Protocol):
+    """The fencing chain, which remembers how its last run ended."""
+
+    @property
+    def last(self) -> Report | None: ...
+    async def run(self, strike: Strike, prove: Prove) -> Result: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FenceParts:
+    """The chain as it is configured. `trial`: a chain of that one method. `timeout_s`: the whole chain's."""
+
+    chain: ReportingChain
+    trial: TrialFor
+    terms: Terms
+    timeout_s: float
+    probe_timeout_s: float
+    nodes: Mapping[str, Mapping[str, str]]
+
+
+class Fences:
+    """Made before the controller, wired to it, and steered by it. All of it on the loop's thread.
+
+    `prober.run()` is for the controller to start.
+    """
+
+    def __init__(self, service: str, node: str, parts: FenceParts, book: Proofs) -> None:
+        self._names = (service, node)
+        self._parts = parts
+        self._book = book
+        self._state: Callable[[], State]
+        self._post: Callable[[Event], None]
+        self._orders: Orders
+        self._store: Store
+        self._now_s: Callable[[], float]
+        self._fenceable: dict[str, str] = {}
+        self._struck: Strike | None = None
+        self._told_last: tuple[object, ...] = ()
+        self._sight: FenceSight = FenceSight()
+        self._sight_s: float | None = None
+        self.prober: Prober
+        self.restorer = Restorer(wall_time, self._restored)
+        self.trials: Trials
+
+    def wire(
+        self,
+        state: Callable[[], State],
+        post: Callable[[Event], None],
+        orders: Orders,
+        store: Store,
+        now_s: Callable[[], float],
+        lengthen: Callable[[float, float], float],
+    ) -> None:
+        """Say who is around: called once, before anything else."""
+        self._state, self._post, self._orders, self._store, self._now_s = state, post, orders, store, now_s
+        self.prober = Prober(self._book, state, self._strike_for, now_s, lengthen, self._proofs_heard)
+        self.prober.configure(self._parts.terms, self._parts.probe_timeout_s)
+        self.trials = Trials(state, self._book, self.restorer, self._probe_one, self._tell)
+
+    def reconfigure(self, parts: FenceParts) -> None:
+        """A reload. What runs keeps the old settings to its end."""
+        self._parts = parts
+        self._sight_s = None
+        self.prober.configure(parts.terms, parts.probe_timeout_s)
+
+    async def close(self) -> None:
+        """End what still runs."""
+        await self.trials.close()
+        await self.restorer.close()
+
+    # --- around the chain -----------------------------------------------------------------------
+
+    async def run(self, strike: Strike, prove: Prove) -> Result:
+        """The chain, with nothing else beside it."""
+        self.trials.end_strike()
+        await self.prober.give_way()
+        chain = self._parts.chain
+        try:
+            self._book.striking(strike.target)
+            self._struck = strike
+            result = await chain.run(strike, prove)
+            self._tell_run(chain.last)
+            return result
+        finally:
+            self.prober.go_on()
+
+    def _tell_run(self, report: Report | None) -> None:
+        """Into the history, unless it is the same as last time: a blocked fence must not push all else out of it."""
+        if report is None:
+            return
+        told = (report.target.node, report.verdict, report.level, report.detail)
+        if told == self._told_last:
+            return
+        self._told_last = told
+        by = f" by {' and '.join(report.methods)}" if report.methods else ""
+        words = f"fence of {report.target.node.name}: {report.verdict}{by} ({report.detail})"
+        extra = {
+            "node": report.target.node.name,
+            "machine_id": report.target.node.machine_id,
+            "verdict": report.verdict.value,
+            "level": report.level,
+            "methods": list(report.methods),
+        }
+        self._tell("FenceEnded", report.target.node.name, words, extra)
+
+    def observe(self, before: State, after: State) -> None:
+        """A step was made: give back once active (never before), and see who has come back."""
+        if after.members is not before.members:
+            for member in after.members:
+                self._book.seen(member.node)
+            self.prober.wake()
+        if after.role is before.role:
+            return
+        self.prober.wake()
+        if after.role is Role.ACTIVE:
+            self._give_back(after)
+        elif before.role is Role.ACTIVE:
+            self.restorer.call_off(f"{self._names[1]} is not active any more: whoever is, gives back")
+
+    def _give_back(self, state: State) -> None:
+        report, strike = self._parts.chain.last, self._struck
+        if report is None or strike is None or report.verdict is not Verdict.DONE or report.epoch != state.epoch:
+            return
+        self._struck = None
+        methods = [self._parts.terms.methods[name] for name in report.methods if name in self._parts.terms.methods]
+        self.restorer.begin(strike, methods)
+
+    def _restored(self, one: Restoring) -> None:
+        self._sight_s = None
+        words = f"restore of {one.node} by {one.method}: {one.state.replace('_', ' ')}"
+        extra = {"node": one.node, "method": one.method, "state": one.state, "tries": one.tries}
+        self._tell("FenceRestored", one.node, words + (f" ({one.detail})" if one.detail else ""), extra)
+
+    def _tell(self, event: str, node: str, why: str, extra: dict[str, Any]) -> None:
+        """Log it, and write it into the service's history."""
+        state = self._state()
+        log.info("%s: %s", event, why)
+        entry = {
+            "at": wall_time(),
+            "node": self._names[1],
+            "event": event,
+            "from": state.role.value,
+            "to": state.role.value,
+            "epoch": state.epoch,
+            "attempt": state.attempt,
+            "why": why,
+            "fence": {**extra, "node": node},
+        }
+        self._store.append_history([entry])
+
+    # --- proofs ---------------------------------------------------------------------------------
+
+    def _strike_for(self, member: Member, reason: str = "probe", epoch: int = 0) -> Strike:
+        service, own = self._names
+        facts = self._parts.nodes.get(member.node.name, {})
+        target = Breadcrumb(member.node, member.epoch, member.boot_id, member.address, facts=facts)
+        return Strike(service, own, target, epoch, 0, reason)
+
+    def _proofs_heard(self) -> None:
+        """Publish whom this node could fence, when that has changed."""
+        self._sight_s = None
+        terms, now_s = self._parts.terms, self._now_s()
+        proven = {peer.node.name: proven_at(terms, peer.node, self._book.of, now_s) for peer in self.prober.peers()}
+        fenceable = {name: at for name, at in sorted(proven.items()) if at}
+        if fenceable != self._fenceable:
+            self._fenceable = fenceable
+            self._post(ProofsChanged(fenceable))
+
+    def refresh(self) -> None:
+        """Proofs grow old by themselves."""
+        if self._sight_s is None or self._now_s() - self._sight_s >= SIGHT_KEPT_S:
+            self._proofs_heard()
+
+    # --- FenceDesk: reading ---------------------------------------------------------------------
+
+    def sight(self) -> FenceSight:
+        now_s = self._now_s()
+        if self._sight_s is None or now_s - self._sight_s >= SIGHT_KEPT_S:
+            self._sight, self._sight_s = self._look(now_s), now_s
+        return self._sight
+
+    def _look(self, now_s: float) -> FenceSight:
+        terms, peers, look = self._parts.terms, self.prober.peers(), self._book.of
+        named = dict.fromkeys(name for level in terms.levels for name in level)
+        methods = (terms.methods[name] for name in named)
+        return FenceSight(
+            levels=tuple(tuple(level) for level in terms.levels),
+            methods=tuple(MethodTold(method.name, method.timeout_s, method.traits) for method in methods),
+            every_s=terms.every_s,
+            known=self._book.known(),
+            fenceable=tuple(self._fenceable),
+            unusable=tuple(peer.node.name for peer in peers if not is_usable(terms, peer.node, look)),
+            stale=tuple(peer.node.name for peer in peers if is_stale(terms, peer.node, look, now_s)),
+            needs_help=tuple(sorted(terms.needs_help)),
+            fenced=self._book.fenced(),
+            restores=self.restorer.restores(),
+        )
+
+    def strikes(self) -> tuple[Struck, ...]:
+        return self._book.strikes()
+
+    async def plan(self, node: str) -> Plan:
+        parts, state = self._parts, self._state()
+        target, source = target_of(state, node, parts.nodes)
+        service, own = self._names
+        strike = Strike(service, own, target, max(state.epoch, target.epoch) + 1, 0, "plan")
+        neighbours = await self._neighbours()
+        return plan_of(state, strike, source, parts.terms, parts.timeout_s, self._book, neighbours)
+
+    async def _neighbours(self) -> tuple[Neighbour, ...] | None:
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[tuple[Neighbour, ...] | None] = loop.create_future()
+
+        def heard(found: tuple[Neighbour, ...] | None) -> None:
+            if not answered.done():
+                answered.set_result(found)
+
+        self._store.read_neighbours(lambda found: _hand_on(loop, heard, found))
+        try:
+            return await asyncio.wait_for(answered, NEIGHBOURS_LIMIT_S)
+        except TimeoutError:
+            return None
+
+    def operation(self, id: str) -> Operation | None:  # noqa: A002 - the API's own word
+        return self.trials.operation(id)
+
+    # --- FenceDesk: orders ----------------------------------------------------------------------
+
+    async def probe(self, node: str, method: str | None, by: str) -> tuple[Known, ...]:
+        peer, methods = living(self._state(), node), self._parts.terms.methods
+        if method is not None and method not in methods:
+            raise _no_method(method, methods)
+        named = [method] if method is not None else self._named()
+        askable = [name for name in named if methods[name].traits.askable]
+        if not askable:
+            words = f"{' and '.join(named)} cannot be probed: only as good as the operator's word"
+            raise OrderRefused("method", words)
+        log.info("probe of %s by %s", node, by)
+        found = await self.prober.probe_now(peer, askable)
+        if not found:
+            words = f"{node} could not be probed now: it has gone, or this node is in the middle of a campaign"
+            raise OrderRefused("busy", f"{words}; try again", 503)
+        return found
+
+    def _named(self) -> Sequence[str]:
+        return list(dict.fromkeys(name for level in self._parts.terms.levels for name in level))
+
+    async def _probe_one(self, peer: Member, name: str) -> tuple[Known, ...]:
+        return await self.prober.probe_now(peer, [name])
+
+    async def test(self, ask: TrialAsked) -> Operation:
+        state, methods = self._state(), self._parts.terms.methods
+        member = living(state, ask.node)
+        name = ask.method or next((name for name in self._named() if methods[name].traits.restores), None)
+        if name is None:
+            words = "no method of the chain can give back what it takes; name one with --method"
+            raise OrderRefused("method", f"{words}, and start {ask.node} yourself afterwards")
+        if name not in methods:
+            raise _no_method(name, methods)
+        record = state.crumb.record
+        epoch = max(state.epoch, record.epoch if record is not None else 0)
+        strike = self._strike_for(member, f"live test: {ask.reason}", epoch)
+        return self.trials.begin(ask, methods[name], strike, self._parts.trial(name))
+
+    async def confirm(self, node: str, reason: str, override: bool, by: str) -> Confirmation:
+        word = await confirmation_of(self._state, node, reason, override, by)
+        log.warning("%s confirms that %s (machine %s) is off: %s", by, node, word.node.machine_id, reason)
+        await self._orders.confirm(word)
+        extra = {"machine_id": word.node.machine_id, "version": word.version, "override": override}
+        self._tell("FenceConfirmed", node, f"{by} confirmed that {node} is off: {reason}", extra)
+        return word
+
+
+def _no_method(name: str, methods: Mapping[str, object]) -> OrderRefused:
+    return OrderRefused("method", f"no method is called {name}; there are: {', '.join(sorted(methods))}", 404)
+
+
+def _hand_on(loop: asyncio.AbstractEventLoop, heard: Callable[[Any], None], found: Any) -> None:
+    loop.call_soon_threadsafe(heard, found)
