@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, fields
 
 from config.models import Config, FencingSettings
+from config.models.fencing import MethodSettings
 
 RENEWALS_PER_SESSION = 6
 
@@ -173,9 +174,14 @@ def failover_timing(config: Config, negotiated_s: float) -> FailoverTiming:
 
 
 def longest_fence_s(fencing: FencingSettings) -> float:
-    """Every method of every level uses its whole time, one after the other, unless the chain's own ends it first."""
-    each = [fencing.methods[name].timeout + METHOD_GRACE_S for level in fencing.levels for name in level]
+    """Every try of every method uses its whole time, one after the other, unless the chain's own ends it first."""
+    each = [longest_method_s(fencing.methods[name]) for level in fencing.levels for name in level]
     return min(sum(each), fencing.timeout)
+
+
+def longest_method_s(method: MethodSettings) -> float:
+    """Every try uses its whole time."""
+    return method.attempts * (method.timeout + METHOD_GRACE_S)
 
 
 def _detection(config: Config) -> tuple[float, float | None]:

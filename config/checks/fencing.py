@@ -81,9 +81,8 @@ def _deadlines(fencing: FencingSettings) -> Iterator[Finding]:
         if method.timeout > fencing.timeout:
             message = f"longer than the whole chain's timeout, {whole}"
             yield Finding((*METHODS, name, "timeout"), message, "shorten it, or give the chain more")
-    total_s = sum(
-        fencing.methods[name].timeout for level in fencing.levels for name in level if name in fencing.methods
-    )
+    named = [fencing.methods[name] for level in fencing.levels for name in level if name in fencing.methods]
+    total_s = sum(method.attempts * method.timeout for method in named)
     if longest_s <= fencing.timeout < total_s:
         message = f"all methods together may take {format_duration(total_s)}, longer than {whole}"
         hint = "the last of them may not get their turn"

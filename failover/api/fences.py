@@ -5,7 +5,7 @@ Checks form and rights; whether an order can be carried out is the controller's 
 
 import logging
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Request
 from fastapi.responses import JSONResponse, Response
@@ -23,8 +23,8 @@ PROBE_LIMIT_S = 120.0
 METHOD = "the name of a fence method (text, at most 64 characters)"
 
 _log = logging.getLogger("failover.api")
-_REFUSED = {409: {"description": "Refused; `check` names the check that failed"}}
-_TAKEN = {202: {"description": "A record to poll at `Location`"}, **_REFUSED}
+_REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "Refused; `check` names the check that failed"}}
+_TAKEN: dict[int | str, dict[str, Any]] = {202: {"description": "A record to poll at `Location`"}, **_REFUSED}
 
 Target = Annotated[str, Path(min_length=1, max_length=64, description=NODE)]
 
@@ -35,10 +35,9 @@ class ProbeOrder(Order):
     method: NodeName | None = Field(None, description=f"{METHOD}; default: every one that can be probed")
 
 
-class TestOrder(Order):
+class TrialOrder(Order):
     """Strike a living standby for a trial."""
 
-    __test__ = False
     live: bool = Field(description=f"{SWITCH}; a test is live or not at all: true")
     method: NodeName | None = Field(None, description=f"{METHOD}; default: the first that gives back what it takes")
     reason: Reason = Field(description=REASON)
@@ -109,7 +108,7 @@ def _add_readings(router: APIRouter, front: Front) -> None:
 
 
 def _add_probe(router: APIRouter, front: Front) -> None:
-    @router.post("/{node}/probe", responses={**_REFUSED})
+    @router.post("/{node}/probe", responses=_REFUSED)
     async def probe(
         node: Target,
         caller: Annotated[Caller, _caller(front, ProbeOrder, Access.OPERATE)],
@@ -124,11 +123,11 @@ def _add_probe(router: APIRouter, front: Front) -> None:
 
 
 def _add_strikes(router: APIRouter, front: Front) -> None:
-    @router.post("/{node}/test", status_code=202, responses={**_TAKEN})
+    @router.post("/{node}/test", status_code=202, responses=_TAKEN)
     async def test(
         node: Target,
-        order: TestOrder,
-        caller: Annotated[Caller, _caller(front, TestOrder, Access.OPERATE)],
+        order: TrialOrder,
+        caller: Annotated[Caller, _caller(front, TrialOrder, Access.OPERATE)],
     ) -> Response:
         """Really strike a living standby, and give back what was taken. Role: operate; with `force`: admin."""
         if order.force:
@@ -147,7 +146,7 @@ def _add_strikes(router: APIRouter, front: Front) -> None:
         location = f"/v1/operations/{operation.id}"
         return JSONResponse({**views.operation(operation), "location": location}, 202, {"Location": location})
 
-    @router.post("/{node}/confirm", responses={**_REFUSED})
+    @router.post("/{node}/confirm", responses=_REFUSED)
     async def confirm(
         node: Target,
         order: ConfirmOrder,

@@ -6,6 +6,7 @@ import typer
 
 from failover.cli import files, last_will, ordering, reading
 from failover.cli.exit_codes import ExitCode
+from failover.cli.fence import fence
 
 _CODES = "Exit codes: " + ", ".join(f"{code} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -35,6 +36,7 @@ for command in (
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 app.command("format")(files.format_store)
+app.add_typer(fence)
 
 
 @app.command("may-start", context_settings=_PASSED_ON)

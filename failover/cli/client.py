@@ -51,9 +51,10 @@ class Client:
         """The answer's object. Raises CommandFailed."""
         return self._ask("GET", path, params=query)
 
-    def post(self, path: str, order: dict[str, Any]) -> dict[str, Any]:
+    def post(self, path: str, order: dict[str, Any], patience_s: float = ANSWER_TIMEOUT_S) -> dict[str, Any]:
         """Give an order; the answer's object. Raises CommandFailed."""
-        return self._ask("POST", path, json=order)
+        timeout = httpx.Timeout(patience_s, connect=CONNECT_TIMEOUT_S)
+        return self._ask("POST", path, json=order, timeout=timeout)
 
     def _ask(self, method: str, path: str, **how: Any) -> dict[str, Any]:
         try:

@@ -35,7 +35,7 @@ def switchover(
     order = {"from": source, "to": target, "reason": reason}
     given = {key: value for key, value in order.items() if value is not None}
     with connect(config, url, token_file) as client:
-        _follow(client, client.post("/v1/switchover", given), wait, timeout, json)
+        follow_to_the_end(client, client.post("/v1/switchover", given), wait, timeout, json)
 
 
 def failover(
@@ -60,7 +60,7 @@ def failover(
         if not json:
             printing.note(_will(target, client.get("/v1/cluster")))
         order = {"to": target, "force": True, "reason": reason}
-        _follow(client, client.post("/v1/failover", order), wait, timeout, json)
+        follow_to_the_end(client, client.post("/v1/failover", order), wait, timeout, json)
 
 
 def _will(target: str, cluster: printing.View) -> str:
@@ -70,7 +70,8 @@ def _will(target: str, cluster: printing.View) -> str:
     return f"{target} is to become active; {crumb['node']} (active last, epoch {crumb['epoch']}) is fenced first"
 
 
-def _follow(client: Client, operation: dict[str, Any], wait: bool, timeout_s: float, json: bool) -> None:
+def follow_to_the_end(client: Client, operation: dict[str, Any], wait: bool, timeout_s: float, json: bool) -> None:
+    """Follow an operation, and fail where it did not end well. Raises CommandFailed."""
     from failover.cli.progress import follow
 
     ended = follow(client, operation, timeout_s) if wait else operation

@@ -17,6 +17,7 @@ from failover.api.app import create_app
 from failover.api.server import ApiServer
 from failover.core.values import (
     Breadcrumb,
+    Confirmation,
     Control,
     EndedSwitchover,
     Health,
@@ -30,6 +31,7 @@ from failover.core.values import (
     Verdict,
 )
 from failover.ports.controller import DemoteAnswer, HistoryLine, Operation, OrderRefused, Snapshot
+from failover.ports.fences import FenceSight, Known, Plan, Struck, TrialAsked
 from fencing.peer import PeerAuth
 
 DB1 = Node("db1", "machine-1")
@@ -103,6 +105,44 @@ def standby_snapshot(**more: Any) -> Snapshot:
     return active_snapshot(**{**told, **more})
 
 
+class InMemoryFences:
+    """Shows what the controller's snapshot shows, and remembers what it was ordered."""
+
+    def __init__(self, controller: InMemoryController) -> None:
+        self._controller = controller
+        self.told: tuple[Struck, ...] = ()
+        self.planned: Plan | None = None
+
+    def sight(self) -> FenceSight:
+        return self._controller.shown.fences
+
+    def strikes(self) -> tuple[Struck, ...]:
+        return self.told
+
+    async def plan(self, node: str) -> Plan:
+        if self._controller.refuse is not None:
+            raise self._controller.refuse
+        if self.planned is None or node != self.planned.target.node.name:
+            raise OrderRefused("target", f"nothing is known of {node}", 404)
+        return self.planned
+
+    async def probe(self, node: str, method: str | None, by: str) -> tuple[Known, ...]:
+        self._controller._take("probe", node, method, by)
+        shown = self._controller.shown.fences.known
+        return tuple(one for one in shown if one.node.name == node and method in (None, one.method))
+
+    async def test(self, ask: TrialAsked) -> Operation:
+        self._controller._take("test", ask)
+        return self._controller._begin("fence test", ask.node)
+
+    async def confirm(self, node: str, reason: str, override: bool, by: str) -> Confirmation:
+        self._controller._take("confirm", node, reason, override, by)
+        return Confirmation(Node(node, "machine-2"), 7, 3, by, reason, "2024-05-01T03:30:00Z")
+
+    def operation(self, id: str) -> Operation | None:  # noqa: A002
+        return None
+
+
 @dataclass
 class InMemoryController:
     """Shows `shown` at the time `now`; `orders` are the orders it took, `refuse` what it answers instead."""
@@ -118,6 +158,9 @@ class InMemoryController:
     lines: list[dict[str, Any]] = field(default_factory=list)
     demote_answer: DemoteAnswer = field(default_factory=lambda: DemoteAnswer(Verdict.DONE, DB1, 8, "demoted"))
     _polls: int = 0
+
+    def __post_init__(self) -> None:
+        self.fences = InMemoryFences(self)
 
     def snapshot(self) -> Snapshot:
         if self.fault is not None:

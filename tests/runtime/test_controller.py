@@ -15,6 +15,7 @@ from failover.ports.store import ControlWritten, StoreTraits
 from failover.runtime.adoption import Adoption
 from failover.runtime.controller import END_AGAIN_S, RunningController
 from failover.runtime.lease import Lease
+from tests.runtime.fencing import no_fencing
 from tests.runtime.test_adoption import ACTIVE, LIVES, ME, AdoptingEdge, WrittenStore
 from tests.servers.wait import eventually_async
 
@@ -50,6 +51,9 @@ class ControllersEdge(AdoptingEdge):
     def lease_bar(self, timeout_s: float) -> str:
         return ""
 
+    def lengthen(self, delay_s: float, jitter: float) -> float:
+        return delay_s
+
     async def close(self) -> None:
         """Nothing runs."""
 
@@ -71,6 +75,7 @@ def controller_of(
         edge,  # type: ignore[arg-type]
         store,  # type: ignore[arg-type]
         ActiveService(),  # type: ignore[arg-type]
+        fences=no_fencing(state.identity.node),
         service="orders-db",
         role_every_s=60.0,
         standing_every_s=None,
