@@ -51,7 +51,16 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 def command_line() -> str:
     """Every command of failoverctl with its arguments and options."""
     commands = cast(Any, typer.main.get_command(app)).commands
-    return "\n\n".join(_command(name, command) for name, command in commands.items())
+    return "\n\n".join(_command(name, command) for name, command in flattened(commands))
+
+
+def flattened(commands: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Every command with its whole name, those of groups one by one."""
+    for name, command in commands.items():
+        if hasattr(command, "commands"):
+            yield from ((f"{name} {inner}", one) for inner, one in flattened(command.commands))
+        else:
+            yield name, command
 
 
 def _command(name: str, command: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -66,7 +67,8 @@ def probe(
         proofs = [proof for name in nodes for one in named for proof in _probed(client, name, one, json)]
     if json:
         printing.as_json({"ok": _all_done(proofs), "proofs": proofs})
-    elif proofs:
+        raise typer.Exit(ExitCode.OK if _all_done(proofs) or not proofs else ExitCode.OPERATION_FAILED)
+    if proofs:
         fence_printing.proofs(proofs)
     else:
         printing.say("Nothing was probed: no peer is there, or no method of the chain can be probed.")
@@ -162,8 +164,8 @@ def confirm(
 
     with connect(config, url, token_file) as client:
         if not json:
-            seen = client.get(f"/v1/fence/{node}/plan")
-            fence_printing.last_seen(seen, client.get("/v1/cluster"))
+            with contextlib.suppress(CommandFailed):  # who cannot be confirmed is refused below, in better words
+                fence_printing.last_seen(client.get(f"/v1/fence/{node}/plan"), client.get("/v1/cluster"))
         warning = f"If {node} is still active, there will be two actives. Look at the machine itself."
         make_sure(node, yes_i_mean, warning)
         order = {"reason": reason, "override": override_evidence}

@@ -22,8 +22,8 @@ from tests.servers.zookeeper import ZooKeeper
 STATUS = """#!/bin/sh
 [ -e $DIR/status-lies ] && exit 2
 [ -e $DIR/status-hangs ] && sleep 60
-kill -0 "$(cat $DIR/$1/controller.pid)" 2>/dev/null && exit 0
-exit 2
+state=$(cut -d' ' -f3 "/proc/$(cat $DIR/$1/controller.pid)/stat" 2>/dev/null)
+case "$state" in ''|Z) exit 2 ;; *) exit 0 ;; esac
 """
 STRIKE = """#!/bin/sh
 echo "$FAILOVER_NODE strikes $1 under $FAILOVER_EPOCH" >> $DIR/fenced
@@ -146,6 +146,7 @@ def test_a_live_test_strikes_a_standby_and_gives_back(cluster: Cluster) -> None:
     assert not cluster.fenced()
 
     done = cluster.ctl(db1, "fence", "test", "db3", "--live", "--yes-i-mean", "db3", "--reason", "trial", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr + db1.log[-5000:]
     told = json.loads(done.stdout)
     assert (done.returncode, told["state"], told["extra"]["restored"]) == (0, "done", "done"), told
     assert (cluster.folder / "restored").read_text().split() == ["db3"]
