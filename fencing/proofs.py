@@ -160,13 +160,10 @@ class ProofBook:
         self._change(target, method, change)
         self._write()
 
-    def tested(self, target: Node, method: str, verdict: Verdict, detail: str, took_s: float, epoch: int) -> None:
+    def tested(self, target: Node, method: str, verdict: Verdict, detail: str) -> None:
         at = self._wall()
         self._change(
             target, method, lambda known: replace(known, test=verdict, test_detail=detail[:LONGEST], tested_at=at)
-        )
-        self._strikes.append(
-            Struck(at, target.name, epoch, 0, method, 1, verdict, f"live test: {detail}"[:LONGEST], round(took_s, 3))
         )
         self._write()
 

@@ -41,7 +41,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """One strike. `level` counts from 1 and is 0 in a live test; `took_s` is in seconds."""
+    """One strike. `level` counts from 1; `took_s` is in seconds."""
 
     at: str
     target: str
@@ -180,7 +180,7 @@ class Proofs(Protocol):
     def probed(self, target: Node, method: str, proof: Proof) -> None:
         """A probe towards a living node has answered."""
 
-    def tested(self, target: Node, method: str, verdict: Verdict, detail: str, took_s: float, epoch: int) -> None:
+    def tested(self, target: Node, method: str, verdict: Verdict, detail: str) -> None:
         """A live test has ended."""
 
     def striking(self, target: Breadcrumb) -> None:

@@ -187,6 +187,7 @@ class Fences:
 
     def _tell(self, event: str, node: str, why: str, extra: dict[str, Any]) -> None:
         """Log it, and write it into the service's history."""
+        self._sight_s = None
         state = self._state()
         log.info("%s: %s", event, why)
         entry = {

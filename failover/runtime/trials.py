@@ -97,6 +97,7 @@ class Trials:
         began = time.monotonic()
         result = await self._struck(id_, ask, method, strike, chain)
         took_s = time.monotonic() - began
+        self._book.tested(member.node, method.name, result.verdict, result.detail)
         restored = ""
         if method.traits.restores:
             self._say(id_, f"{ask.node} was struck: {result.verdict}; {method.name} gives back what it took")

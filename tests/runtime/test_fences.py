@@ -49,7 +49,7 @@ POWER = Traits(askable=True, witnessed=True, power=True, restores=True)
 
 
 def standby(node: Node, **more: Any) -> Member:
-    about = {"boot_id": f"boot-of-{node.name}", "address": "127.0.0.1:9", "settled": True}
+    about = {"boot_id": f"boot-of-{node.name}", "settled": True}
     told = {"role": Role.STANDBY, "health": Health.HEALTHY, **about, **more}
     return Member(node, f"s-{node.name}", **told)
 
