@@ -126,6 +126,13 @@ def test_a_method_that_is_tried_in_two_levels_takes_its_time_twice(files: Files)
     assert timing.fence_s == pytest.approx(2 * 5.25 + 20.25)
 
 
+def test_a_method_that_is_tried_several_times_takes_its_time_as_often(files: Files) -> None:
+    once = timing_of(files, fencing=TWO_METHODS)
+    twice = TWO_METHODS.replace("timeout: 20s", "timeout: 20s, attempts: 2")
+    assert twice != TWO_METHODS
+    assert timing_of(files, fencing=twice).fence_s == pytest.approx(once.fence_s + 20.25)
+
+
 def test_the_margin_of_a_step_down_is_what_a_renewal_may_take_and_none_is_left_where_it_is_unsteady(
     files: Files,
 ) -> None:
