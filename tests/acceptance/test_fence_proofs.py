@@ -155,7 +155,7 @@ def test_a_live_test_strikes_a_standby_and_gives_back(cluster: Cluster) -> None:
     (proof,) = [one for one in fence(db1)["proofs"] if one["node"] == "db3"]
     assert (proof["test"], bool(proof["tested_at"])) == ("done", True)
     eventually(
-        lambda: [one["event"] for one in fence(db1, "/history")["history"]] == ["FenceTested"], 10, "it is remembered"
+        lambda: "FenceTested" in {one["event"] for one in fence(db1, "/history")["history"]}, 10, "it is remembered"
     )
     refused = cluster.ctl(db1, "fence", "test", "db2", "--live", "--yes-i-mean", "db2")
     assert (refused.returncode, "only standby" in refused.stderr) == (12, True)
