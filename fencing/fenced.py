@@ -7,6 +7,7 @@ Nothing here strikes; a record that others could have written is not believed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -14,7 +15,7 @@ import re
 import stat
 from pathlib import Path
 
-from failover.core.values import Breadcrumb
+from failover.core.values import Breadcrumb, Node
 from failover.support.private_files import NotBelieved, read_private, write_private
 
 FOLDER = ".fenced"  # beside the services' own folders, whose names never begin with a dot
@@ -67,6 +68,15 @@ class EndedBoots:
             self._drop_oldest()
         except OSError as error:
             log.warning("%s cannot be written: %s; another service may strike %s again", path, error, target.node.name)
+
+    def lives(self, node: Node, boot_id: str) -> None:
+        """A new sign of life of that boot: a record that says that it has ended is wrong, and goes."""
+        target = Breadcrumb(node, 0, boot_id)
+        known, path = self.off_since(target), self._path(target)
+        if known and path is not None:
+            log.error("%s lives in the very boot that is %s: that fence does not work, look at it", node.name, known)
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def _path(self, target: Breadcrumb) -> Path | None:
         """None: not the ids of a machine and of a boot, which nothing can be said of."""

@@ -121,7 +121,7 @@ class ProofBook:
             at = report.at or self._wall()
             if report.power:
                 self._ended_boots.ended(target, at)
-            self.seen(target.node)
+            self._forget_fenced(target.node)
             detail = report.detail[:LONGEST]
             self._fenced.append(Fenced(target.node, report.epoch, report.methods, detail, at, self._now_s()))
         self._write()
@@ -173,11 +173,16 @@ class ProofBook:
     def fenced(self) -> tuple[Fenced, ...]:
         return tuple(self._fenced)
 
-    def seen(self, node: Node) -> None:
-        left = [one for one in self._fenced if one.node != node]
-        if len(left) != len(self._fenced):
-            self._fenced = deque(left, maxlen=MOST_FENCED)
+    def seen(self, node: Node, boot_id: str) -> None:
+        self._ended_boots.lives(node, boot_id)
+        if self._forget_fenced(node):
             self._write()
+
+    def _forget_fenced(self, node: Node) -> bool:
+        left = [one for one in self._fenced if one.node != node]
+        known = len(left) != len(self._fenced)
+        self._fenced = deque(left, maxlen=MOST_FENCED)
+        return known
 
     # --- entries and their file -----------------------------------------------------------------
 

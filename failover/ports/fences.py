@@ -192,8 +192,8 @@ class Proofs(Protocol):
     def fenced(self) -> tuple[Fenced, ...]:
         """Nodes that were fenced and have not been seen since."""
 
-    def seen(self, node: Node) -> None:
-        """A member record of this node is there: it has come back."""
+    def seen(self, node: Node, boot_id: str) -> None:
+        """A new member record of this node is there, in that boot: it has come back."""
 
     def off_since(self, target: Breadcrumb) -> str:
         """How it is known that this very boot has ended already; "" if it is not."""

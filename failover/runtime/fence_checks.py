@@ -5,8 +5,10 @@ Raises OrderRefused with the check that failed. Strikes nothing, asks nobody.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from failover.core.state import State, can_take_over, proven_ended
-from failover.core.values import Breadcrumb, Member, Role
+from failover.core.values import Breadcrumb, Member, Node, Role
 from failover.ports.controller import OrderRefused
 from failover.ports.fences import TrialAsked
 from failover.runtime.orders import find_active, is_void
@@ -38,9 +40,14 @@ def _needs_store(state: State) -> None:
         raise OrderRefused("control", f"the control record cannot be read: {state.control.error}", 503)
 
 
-def check_test(state: State, ask: TrialAsked) -> Member:
-    """May that node be struck for a trial? Only a living standby that nobody needs. Gives its member record."""
+def check_test(state: State, ask: TrialAsked, gone: Collection[Node] = ()) -> Member:
+    """May that node be struck for a trial? Only a living standby that nobody needs. Gives its member record.
+
+    `gone`: who was fenced and has not come back; their records may outlive them for a while.
+    """
     member = living(state, ask.node)
+    if member.node in gone:
+        raise OrderRefused("gone", f"{ask.node} was struck already, and has not come back yet")
     if state.role not in QUIET:
         raise OrderRefused("role", f"{state.identity.node.name} is {state.role.value}: no test in the middle of it")
     active = find_active(state)
@@ -58,14 +65,15 @@ def check_test(state: State, ask: TrialAsked) -> Member:
     if active is None and not ask.force:
         words = f"nobody is active: {ask.node} may be needed at any moment; force overrides"
         raise OrderRefused("active", words)
-    if not _others(state, member) and not ask.force:
+    if not _others(state, member, gone) and not ask.force:
         words = f"{ask.node} is the only standby that could take over: without it nothing can; force overrides"
         raise OrderRefused("only-standby", words)
     return member
 
 
-def _others(state: State, member: Member) -> list[Member]:
-    return [one for one in state.members if one.node != member.node and can_take_over(state, one)]
+def _others(state: State, member: Member, gone: Collection[Node]) -> list[Member]:
+    barred = {member.node, *gone}
+    return [one for one in state.members if one.node not in barred and can_take_over(state, one)]
 
 
 def check_confirm(state: State, node: str, override: bool) -> Breadcrumb:

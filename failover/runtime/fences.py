@@ -31,6 +31,8 @@ from failover.runtime.trials import TrialFor, Trials
 
 NEIGHBOURS_LIMIT_S = 3.0
 SIGHT_KEPT_S = 1.0
+HISTORY_AFTER_S = 1.0
+IN_A_HURRY = (Role.FENCING, Role.CLAIMING, Role.PROMOTING)
 
 log = logging.getLogger("failoverd")
 
@@ -89,9 +91,11 @@ class Fences:
         self._now_s: Callable[[], float]
         self._fenceable: dict[str, str] = {}
         self._struck: Strike | None = None
+        self._last: Report | None = None
         self._told_last: tuple[object, ...] = ()
         self._sight: FenceSight = FenceSight()
         self._sight_s: float | None = None
+        self.history_after_s = HISTORY_AFTER_S
         self.prober: Prober
         self.restorer = Restorer(wall_time, self._restored)
         self.trials: Trials
@@ -131,8 +135,9 @@ class Fences:
         chain = self._parts.chain
         try:
             self._book.striking(strike.target)
-            self._struck = strike
+            self._struck, self._last = strike, None
             result = await chain.run(strike, prove)
+            self._last = chain.last
             self._tell_run(chain.last)
             return result
         finally:
@@ -160,8 +165,10 @@ class Fences:
     def observe(self, before: State, after: State) -> None:
         """A step was made: give back once active (never before), and see who has come back."""
         if after.members is not before.members:
+            known = {(member.node, member.session) for member in before.members}
             for member in after.members:
-                self._book.seen(member.node)
+                if (member.node, member.session) not in known:  # a record may outlive its node for a while
+                    self._book.seen(member.node, member.boot_id)
             self.prober.wake()
         if after.role is before.role:
             return
@@ -172,7 +179,7 @@ class Fences:
             self.restorer.call_off(f"{self._names[1]} is not active any more: whoever is, gives back")
 
     def _give_back(self, state: State) -> None:
-        report, strike = self._parts.chain.last, self._struck
+        report, strike = self._last, self._struck
         if report is None or strike is None or report.verdict is not Verdict.DONE or report.epoch != state.epoch:
             return
         self._struck = None
@@ -201,7 +208,10 @@ class Fences:
             "why": why,
             "fence": {**extra, "node": node},
         }
-        self._store.append_history([entry])
+        if state.role in IN_A_HURRY:  # a failover does not wait behind its own history
+            asyncio.get_running_loop().call_later(self.history_after_s, self._store.append_history, [entry])
+        else:
+            self._store.append_history([entry])
 
     # --- proofs ---------------------------------------------------------------------------------
 
@@ -214,12 +224,20 @@ class Fences:
     def _proofs_heard(self) -> None:
         """Publish whom this node could fence, when that has changed."""
         self._sight_s = None
-        terms, now_s = self._parts.terms, self._now_s()
-        proven = {peer.node.name: proven_at(terms, peer.node, self._book.of, now_s) for peer in self.prober.peers()}
-        fenceable = {name: at for name, at in sorted(proven.items()) if at}
+        fenceable = self._proven()
         if fenceable != self._fenceable:
             self._fenceable = fenceable
             self._post(ProofsChanged(fenceable))
+
+    def _proven(self) -> dict[str, str]:
+        """Also of a peer that has just gone: it is the one that must be fenced now. Proofs grow old by themselves."""
+        terms, now_s, found = self._parts.terms, self._now_s(), dict[str, str]()
+        living = {peer.node.name: peer.node for peer in self.prober.peers()}
+        for node in {one.node for one in self._book.known()}:
+            at = proven_at(terms, node, self._book.of, now_s)
+            if at and living.get(node.name, node) == node:
+                found[node.name] = max(at, found.get(node.name, ""))
+        return dict(sorted(found.items()))
 
     def refresh(self) -> None:
         """Proofs grow old by themselves."""

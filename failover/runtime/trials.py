@@ -64,7 +64,7 @@ class Trials:
         """After every check. Raises OrderRefused."""
         if self._task is not None and not self._task.done():
             raise OrderRefused("test", "another live test is under way: one at a time")
-        member = check_test(self._state(), ask)
+        member = self._checked(ask)
         known = self._book.of(member.node, method.name)
         if known.quarantine:
             raise OrderRefused("quarantine", f"{known.quarantine}. A test would strike that other machine")
@@ -75,6 +75,9 @@ class Trials:
         log.warning("live test by %s: %s: %s", ask.by, words, ask.reason)
         self._task = asyncio.get_running_loop().create_task(self._go(id_, ask, member, method, strike, chain))
         return operation
+
+    def _checked(self, ask: TrialAsked) -> Member:
+        return check_test(self._state(), ask, {one.node for one in self._book.fenced()})
 
     def end_strike(self) -> None:
         """A real fence begins: no strike of a test may run beside it. What was taken is given back all the same."""
@@ -122,7 +125,7 @@ class Trials:
     ) -> Result:
         async def still() -> bool:
             try:
-                check_test(self._state(), ask)
+                self._checked(ask)
             except OrderRefused as refused:
                 log.warning("live test of %s: no strike: %s", ask.node, refused)
                 return False

@@ -132,9 +132,9 @@ def test_who_was_fenced_is_known_until_it_is_seen_again(tmp_path: Path) -> None:
     book.ended(FenceReport(CRUMB, 42, Verdict.DONE, "yes", 1, ("bmc",), True, "2024-05-01T03:01:00Z"))
     (fenced,) = book_in(tmp_path).fenced()
     assert (fenced.node, fenced.methods, fenced.at, fenced.at_s) == (DB2, ("bmc",), "2024-05-01T03:01:00Z", 1000.0)
-    book.seen(Node("db2", "another machine"))
+    book.seen(Node("db2", "another machine"), "b")
     assert book.fenced()
-    book.seen(DB2)
+    book.seen(DB2, "its next boot")
     assert not book_in(tmp_path).fenced()
 
 
@@ -265,3 +265,14 @@ def test_a_link_or_another_machines_record_is_not_believed(tmp_path: Path) -> No
     path.unlink()
     path.symlink_to(aside)
     assert not boots(tmp_path).off_since(CRUMB)
+
+
+def test_a_boot_that_shows_a_new_sign_of_life_has_not_ended_and_the_fence_is_told_not_to_work(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    record_of(tmp_path)
+    book_in(tmp_path).seen(DB2, "b0070000-0000-0000-0000-000000000002")
+    assert boots(tmp_path).off_since(CRUMB)
+    book_in(tmp_path).seen(DB2, BOOT)
+    assert not boots(tmp_path).off_since(CRUMB)
+    assert "that fence does not work" in caplog.text

@@ -102,6 +102,11 @@ def test_nobody_else_is_struck_for_a_test(check: str, changes: dict[str, Any]) -
     assert refused(lambda: check_test(replace(STATE, **changes), ASK)) == check
 
 
+def test_who_was_just_struck_does_not_count_as_a_standby_although_its_record_is_still_there() -> None:
+    assert refused(lambda: check_test(STATE, ASK, {DB3})) == "gone"
+    assert refused(lambda: check_test(STATE, ASK, {DB2})) == "only-standby"
+
+
 def test_this_node_is_never_struck_for_a_test() -> None:
     assert refused(lambda: check_test(STATE, replace(ASK, node="db1"))) == "target"
 
@@ -194,6 +199,7 @@ class Bench:
 
     def __init__(self, folder: Path, power: Scripted) -> None:
         self.state = STATE
+        self.now_s = 100.0
         self.store = NoStore()
         self.posted: list[Event] = []
         methods = {"power": power}
@@ -201,7 +207,7 @@ class Bench:
             folder / "proofs.json",
             {"power": "{}"},
             {},
-            lambda: 100.0,
+            lambda: self.now_s,
             lambda: "wall",
             "boot-1",
             EndedBoots(folder / "fenced", "orders-db"),
@@ -219,10 +225,11 @@ class Bench:
             self.posted.append,
             orders,
             self.store,  # type: ignore[arg-type]
-            lambda: 100.0,
+            lambda: self.now_s,
             lambda delay_s, _: delay_s,
         )
         self.fences.restorer._first_pause_s = 0.0
+        self.fences.history_after_s = 0.0
 
     def step(self, **changes: Any) -> None:
         before, self.state = self.state, replace(self.state, **changes)
@@ -274,6 +281,7 @@ def test_a_blocked_fence_stands_once_in_the_history_however_often_it_is_tried(tm
         bench.step(role=Role.FENCING)
         for _ in range(3):
             await bench.fences.run(strike(DB2, ""), proven)
+        await asyncio.sleep(0.01)
         assert len(bench.store.history) == 1
         assert len(bench.fences.strikes()) == 3
 
@@ -289,7 +297,10 @@ def test_proofs_are_posted_when_they_change(tmp_path: Path) -> None:
         bench.step(members=(MINE,))
         bench.fences._sight_s = None
         bench.fences.refresh()
-        assert bench.posted[1:] == [ProofsChanged({})]
+        assert bench.posted[1:] == [], "who has just gone is the one that must be fenced"
+        bench.now_s += 3 * 600.0 + 1
+        bench.fences.refresh()
+        assert bench.posted[1:] == [ProofsChanged({})], "proofs grow old"
 
     asyncio.run(tell())
 
@@ -349,6 +360,19 @@ def test_a_standby_that_becomes_active_meanwhile_is_not_struck(tmp_path: Path) -
         bench.step(holder=Lock(9, "s-db3", "db3"))
         await eventually_async(lambda: told(bench, operation.id) != "pending", 5.0, "it ends")
         assert (told(bench, operation.id), power.struck) == ("failed", 0)
+
+    asyncio.run(tell())
+
+
+def test_who_was_fenced_has_come_back_only_with_a_record_of_a_new_session(tmp_path: Path) -> None:
+    async def tell() -> None:
+        bench = Bench(tmp_path, Scripted("power", DONE, traits=POWER, saw_on=True))
+        await bench.fences.run(strike(DB2, ""), proven)
+        bench.step(members=(MINE, standby(DB2)))
+        assert [one.node for one in bench.book.fenced()] == [DB2]
+        bench.step(members=(MINE,))
+        bench.step(members=(MINE, replace(standby(DB2), session="its next")))
+        assert not bench.book.fenced()
 
     asyncio.run(tell())
 
