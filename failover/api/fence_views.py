@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from failover.core.values import Confirmation
 from failover.ports.controller import Snapshot
-from failover.ports.fences import FenceSight, Known, MethodTold, Plan, PlannedLevel, PlannedMethod, Struck
+from failover.ports.fences import FenceSight, Known, MethodTold, Struck
+
+if TYPE_CHECKING:
+    from failover.ports.fence_plans import Plan, PlannedLevel, PlannedMethod
 
 View = dict[str, Any]
 

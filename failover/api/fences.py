@@ -17,7 +17,6 @@ from failover.api.front import Front, in_time
 from failover.api.orders import NODE, REASON, SWITCH, NodeName, Order, Reason
 from failover.api.problems import ProblemError
 from failover.ports.controller import OrderRefused
-from failover.ports.fences import TrialAsked
 
 PROBE_LIMIT_S = 120.0
 METHOD = "the name of a fence method (text, at most 64 characters)"
@@ -141,6 +140,8 @@ def _add_strikes(router: APIRouter, front: Front) -> None:
                 more={"fields": [{"field": "live", "problem": "is false", "expected": "true"}]},
             )
         _log.info("order by %s: live test of %s: %s", caller.name, node, order.reason)
+        from failover.ports.fence_plans import TrialAsked
+
         asked = TrialAsked(node, order.method, order.reason, caller.name, order.force)
         operation = await in_time(front.controller.fences.test(asked))
         location = f"/v1/operations/{operation.id}"

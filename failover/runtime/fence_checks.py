@@ -10,7 +10,7 @@ from collections.abc import Collection
 from failover.core.state import State, can_take_over, proven_ended
 from failover.core.values import Breadcrumb, Member, Node, Role
 from failover.ports.controller import OrderRefused
-from failover.ports.fences import TrialAsked
+from failover.ports.fence_plans import TrialAsked
 from failover.runtime.orders import find_active, is_void
 
 QUIET = (Role.ACTIVE, Role.STANDBY, Role.OUT)

@@ -1,7 +1,8 @@
 """Fencing around the chain: proofs before it is needed, what is given back after it, and what operators may ask.
 
-The edge runs the chain through here, so that whatever else is under way gives way to it. Implements
-`ports.fences.FenceDesk` for the API. Knows no fencing package, and decides nothing of who may be promoted.
+What only operators ask for is imported when they do. The edge runs the chain through here, so that whatever else is
+under way gives way to it. Implements `ports.fences.FenceDesk` for the API. Knows no fencing package, and decides nothing
+of who may be promoted.
 """
 
 from __future__ import annotations
@@ -10,24 +11,24 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from failover.core.events import Event, ProofsChanged
 from failover.core.state import State
 from failover.core.values import Breadcrumb, Confirmation, Member, Role, Verdict
 from failover.ports.controller import Operation, OrderRefused
-from failover.ports.fences import FenceSight, Known, MethodTold, Plan, Proofs, Restoring, Struck, TrialAsked
+from failover.ports.fences import FenceSight, Known, MethodTold, Proofs, Restoring, Struck
 from failover.ports.service import Prove, Result, Strike
 from failover.ports.store import Neighbour, Store
-from failover.runtime.confirming import confirmation_of
-from failover.runtime.fence_checks import living
 from failover.runtime.orders import Orders
-from failover.runtime.planning import plan_of, target_of
 from failover.runtime.provable import Terms, is_stale, is_usable, proven_at
 from failover.runtime.proving import Prober
 from failover.runtime.reports import wall_time
 from failover.runtime.restoring import Restorer
-from failover.runtime.trials import TrialFor, Trials
+
+if TYPE_CHECKING:
+    from failover.ports.fence_plans import Plan, TrialAsked
+    from failover.runtime.trials import TrialFor, Trials
 
 NEIGHBOURS_LIMIT_S = 3.0
 SIGHT_KEPT_S = 1.0
@@ -98,7 +99,7 @@ class Fences:
         self.history_after_s = HISTORY_AFTER_S
         self.prober: Prober
         self.restorer = Restorer(wall_time, self._restored)
-        self.trials: Trials
+        self.trials: Trials | None = None
 
     def wire(
         self,
@@ -113,7 +114,6 @@ class Fences:
         self._state, self._post, self._orders, self._store, self._now_s = state, post, orders, store, now_s
         self.prober = Prober(self._book, state, self._strike_for, now_s, lengthen, self._proofs_heard)
         self.prober.configure(self._parts.terms, self._parts.probe_timeout_s)
-        self.trials = Trials(state, self._book, self.restorer, self._probe_one, self._tell)
 
     def reconfigure(self, parts: FenceParts) -> None:
         """A reload. What runs keeps the old settings to its end."""
@@ -123,14 +123,16 @@ class Fences:
 
     async def close(self) -> None:
         """End what still runs."""
-        await self.trials.close()
+        if self.trials is not None:
+            await self.trials.close()
         await self.restorer.close()
 
     # --- around the chain -----------------------------------------------------------------------
 
     async def run(self, strike: Strike, prove: Prove) -> Result:
         """The chain, with nothing else beside it."""
-        self.trials.end_strike()
+        if self.trials is not None:
+            self.trials.end_strike()
         await self.prober.give_way()
         chain = self._parts.chain
         try:
@@ -273,6 +275,8 @@ class Fences:
         return self._book.strikes()
 
     async def plan(self, node: str) -> Plan:
+        from failover.runtime.planning import plan_of, target_of
+
         parts, state = self._parts, self._state()
         target, source = target_of(state, node, parts.nodes)
         service, own = self._names
@@ -295,11 +299,13 @@ class Fences:
             return None
 
     def operation(self, id: str) -> Operation | None:  # noqa: A002 - the API's own word
-        return self.trials.operation(id)
+        return self.trials.operation(id) if self.trials is not None else None
 
     # --- FenceDesk: orders ----------------------------------------------------------------------
 
     async def probe(self, node: str, method: str | None, by: str) -> tuple[Known, ...]:
+        from failover.runtime.fence_checks import living
+
         peer, methods = living(self._state(), node), self._parts.terms.methods
         if method is not None and method not in methods:
             raise _no_method(method, methods)
@@ -322,6 +328,9 @@ class Fences:
         return await self.prober.probe_now(peer, [name])
 
     async def test(self, ask: TrialAsked) -> Operation:
+        from failover.runtime.fence_checks import living
+        from failover.runtime.trials import Trials
+
         state, methods = self._state(), self._parts.terms.methods
         member = living(state, ask.node)
         name = ask.method or next((name for name in self._named() if methods[name].traits.restores), None)
@@ -333,9 +342,13 @@ class Fences:
         record = state.crumb.record
         epoch = max(state.epoch, record.epoch if record is not None else 0)
         strike = self._strike_for(member, f"live test: {ask.reason}", epoch)
+        if self.trials is None:
+            self.trials = Trials(self._state, self._book, self.restorer, self._probe_one, self._tell)
         return self.trials.begin(ask, methods[name], strike, self._parts.trial(name))
 
     async def confirm(self, node: str, reason: str, override: bool, by: str) -> Confirmation:
+        from failover.runtime.confirming import confirmation_of
+
         word = await confirmation_of(self._state, node, reason, override, by)
         log.warning("%s confirms that %s (machine %s) is off: %s", by, node, word.node.machine_id, reason)
         await self._orders.confirm(word)

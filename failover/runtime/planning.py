@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from failover.core.state import State
 from failover.core.values import Breadcrumb, Node
 from failover.ports.controller import OrderRefused
-from failover.ports.fences import Casualty, Plan, PlannedLevel, PlannedMethod, Proofs
+from failover.ports.fence_plans import Casualty, Plan, PlannedLevel, PlannedMethod
+from failover.ports.fences import Proofs
 from failover.ports.service import Strike
 from failover.ports.store import Neighbour
 from failover.runtime.fence_checks import find_member, said_now

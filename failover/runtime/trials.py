@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from failover.core.state import State
 from failover.core.values import Member, Verdict
 from failover.ports.controller import Operation, OrderRefused
-from failover.ports.fences import Known, Proofs, TrialAsked
+from failover.ports.fence_plans import TrialAsked
+from failover.ports.fences import Known, Proofs
 from failover.ports.service import FenceMethod, Prove, Result, Strike
 from failover.runtime.fence_checks import check_test
 from failover.runtime.restoring import Restorer

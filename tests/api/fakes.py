@@ -31,7 +31,8 @@ from failover.core.values import (
     Verdict,
 )
 from failover.ports.controller import DemoteAnswer, HistoryLine, Operation, OrderRefused, Snapshot
-from failover.ports.fences import FenceSight, Known, Plan, Struck, TrialAsked
+from failover.ports.fence_plans import Plan, TrialAsked
+from failover.ports.fences import FenceSight, Known, Struck
 from fencing.peer import PeerAuth
 
 DB1 = Node("db1", "machine-1")

@@ -11,19 +11,8 @@ import pytest
 
 from failover.core.values import Breadcrumb, Role, Verdict
 from failover.ports.controller import OrderRefused
-from failover.ports.fences import (
-    Casualty,
-    Fenced,
-    FenceSight,
-    Known,
-    MethodTold,
-    Plan,
-    PlannedLevel,
-    PlannedMethod,
-    Restoring,
-    Struck,
-    TrialAsked,
-)
+from failover.ports.fence_plans import Casualty, Plan, PlannedLevel, PlannedMethod, TrialAsked
+from failover.ports.fences import Fenced, FenceSight, Known, MethodTold, Restoring, Struck
 from failover.ports.service import Line, Traits
 from tests.api.fakes import DB1, DB2, InMemoryController, ServedController, active_snapshot, member
 

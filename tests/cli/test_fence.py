@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from failover.ports.controller import OrderRefused
-from failover.ports.fences import TrialAsked
+from failover.ports.fence_plans import TrialAsked
 from tests.api.fakes import InMemoryController, active_snapshot
 from tests.api.test_fences import LIAR, PLAN, SIGHT
 from tests.cli.conftest import Run, run_command

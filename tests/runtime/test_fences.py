@@ -28,7 +28,7 @@ from failover.core.values import (
     Verdict,
 )
 from failover.ports.controller import OrderRefused
-from failover.ports.fences import TrialAsked
+from failover.ports.fence_plans import TrialAsked
 from failover.ports.service import Traits
 from failover.ports.store import Neighbour
 from failover.runtime.fence_checks import check_confirm, check_test, said_now
@@ -345,6 +345,7 @@ def test_a_real_fence_ends_a_test_and_what_the_test_took_is_given_back(tmp_path:
         bench = Bench(tmp_path, power)
         id_ = (await bench.fences.test(ASK)).id
         await eventually_async(lambda: power.struck == 1, 5.0, "it strikes")
+        assert bench.fences.trials is not None
         bench.fences.trials.end_strike()
         await eventually_async(lambda: told(bench, id_) != "pending", 5.0, "it ends")
         assert (told(bench, id_), power.ended, power.restored) == ("failed", 1, 1)
