@@ -18,16 +18,22 @@ from failover.runtime.reports import wall_time
 KNOCK_S = 2.0
 
 
-async def confirmation_of(state: Callable[[], State], node: str, reason: str, override: bool, by: str) -> Confirmation:
-    """For exactly the breadcrumb as it reads now. Raises OrderRefused with the check that failed."""
-    record = check_confirm(state(), node, override)
+async def confirmation_of(
+    look: Callable[[], Awaitable[State]], node: str, reason: str, override: bool, by: str
+) -> Confirmation:
+    """For exactly the breadcrumb as it reads now. Raises OrderRefused with the check that failed.
+
+    `look`: the state as the store says it now; raises OrderRefused, too.
+    """
+    record = check_confirm(await look(), node, override)
     if not override and await accepts(record.address):
         words = f"{node} lives: its controller's port {record.address} accepts connections"
         raise OrderRefused("alive", f"{words}; if another machine has that address now: --override-evidence")
-    again = check_confirm(state(), node, override)  # a knock takes its time
+    state = await look()  # a knock takes its time
+    again = check_confirm(state, node, override)
     if again.node != record.node:
         raise OrderRefused("breadcrumb", "the breadcrumb was changed at the same moment; look and try again")
-    return Confirmation(again.node, again.epoch, state().crumb.version, by, reason, wall_time())
+    return Confirmation(again.node, again.epoch, state.crumb.version, by, reason, wall_time())
 
 
 async def accepts(address: str) -> bool:

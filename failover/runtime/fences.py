@@ -1,8 +1,8 @@
 """Fencing around the chain: proofs before it is needed, what is given back after it, and what operators may ask.
 
 What only operators ask for is imported when they do. The edge runs the chain through here, so that whatever else is
-under way gives way to it. Implements `ports.fences.FenceDesk` for the API. Knows no fencing package, and decides nothing
-of who may be promoted.
+under way gives way to it. Implements `ports.fences.FenceDesk` for the API. Knows no fencing package, and decides
+nothing of who may be promoted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from failover.core.events import Event, ProofsChanged
@@ -19,7 +19,7 @@ from failover.core.values import Breadcrumb, Confirmation, Member, Role, Verdict
 from failover.ports.controller import Operation, OrderRefused
 from failover.ports.fences import FenceSight, Known, MethodTold, Proofs, Restoring, Struck
 from failover.ports.service import Prove, Result, Strike
-from failover.ports.store import Neighbour, Store
+from failover.ports.store import Neighbour, Store, View
 from failover.runtime.orders import Orders
 from failover.runtime.provable import Terms, is_stale, is_usable, proven_at
 from failover.runtime.proving import Prober
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from failover.ports.fence_plans import Plan, TrialAsked
     from failover.runtime.trials import TrialFor, Trials
 
-NEIGHBOURS_LIMIT_S = 3.0
+STORE_LIMIT_S = 3.0
 SIGHT_KEPT_S = 1.0
 HISTORY_AFTER_S = 1.0
 IN_A_HURRY = (Role.FENCING, Role.CLAIMING, Role.PROMOTING)
@@ -277,24 +277,40 @@ class Fences:
     async def plan(self, node: str) -> Plan:
         from failover.runtime.planning import plan_of, target_of
 
-        parts, state = self._parts, self._state()
+        parts, state = self._parts, await self._looked() or self._state()
         target, source = target_of(state, node, parts.nodes)
         service, own = self._names
         strike = Strike(service, own, target, max(state.epoch, target.epoch) + 1, 0, "plan")
-        neighbours = await self._neighbours()
+        neighbours: tuple[Neighbour, ...] | None = await self._answer(self._store.read_neighbours)
         return plan_of(state, strike, source, parts.terms, parts.timeout_s, self._book, neighbours)
 
-    async def _neighbours(self) -> tuple[Neighbour, ...] | None:
-        loop = asyncio.get_running_loop()
-        answered: asyncio.Future[tuple[Neighbour, ...] | None] = loop.create_future()
+    async def _looked(self) -> State | None:
+        """The state with what the store says now: a standby knows the breadcrumb only as it was when it saw it last."""
+        view: View | None = await self._answer(self._store.read_view)
+        if view is None:
+            return None
+        told = {"crumb": view.crumb, "members": view.members, "holder": view.holder, "control": view.control}
+        return replace(self._state(), **told)  # type: ignore[arg-type]
 
-        def heard(found: tuple[Neighbour, ...] | None) -> None:
+    async def _looked_now(self) -> State:
+        """Raises OrderRefused where the store does not say."""
+        state = await self._looked()
+        if state is None:
+            raise OrderRefused("store", "the store does not answer: what the breadcrumb says is not known", 503)
+        return state
+
+    async def _answer(self, ask: Callable[[Callable[[Any], None]], None]) -> Any:
+        """What the store answers; None where it does not within STORE_LIMIT_S."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Any] = loop.create_future()
+
+        def heard(found: Any) -> None:
             if not answered.done():
                 answered.set_result(found)
 
-        self._store.read_neighbours(lambda found: _hand_on(loop, heard, found))
+        ask(lambda found: _hand_on(loop, heard, found))
         try:
-            return await asyncio.wait_for(answered, NEIGHBOURS_LIMIT_S)
+            return await asyncio.wait_for(answered, STORE_LIMIT_S)
         except TimeoutError:
             return None
 
@@ -349,7 +365,7 @@ class Fences:
     async def confirm(self, node: str, reason: str, override: bool, by: str) -> Confirmation:
         from failover.runtime.confirming import confirmation_of
 
-        word = await confirmation_of(self._state, node, reason, override, by)
+        word = await confirmation_of(self._looked_now, node, reason, override, by)
         log.warning("%s confirms that %s (machine %s) is off: %s", by, node, word.node.machine_id, reason)
         await self._orders.confirm(word)
         extra = {"machine_id": word.node.machine_id, "version": word.version, "override": override}

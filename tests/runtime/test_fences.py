@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from failover.core.events import Event, ProofsChanged
+from failover.core.events import Event, ProofsChanged, WriteOutcome
 from failover.core.state import State
 from failover.core.values import (
     Breadcrumb,
@@ -30,7 +30,7 @@ from failover.core.values import (
 from failover.ports.controller import OrderRefused
 from failover.ports.fence_plans import TrialAsked
 from failover.ports.service import Traits
-from failover.ports.store import Neighbour
+from failover.ports.store import ControlWritten, Neighbour, View
 from failover.runtime.fence_checks import check_confirm, check_test, said_now
 from failover.runtime.fences import FenceParts, Fences
 from failover.runtime.orders import Orders
@@ -186,9 +186,18 @@ class NoStore:
 
     def __init__(self) -> None:
         self.history: list[dict[str, Any]] = []
+        self.view: View | None = None
+        self.written: list[Control] = []
+
+    def write_control(self, control: Control, answer: Callable[[ControlWritten], None]) -> None:
+        self.written.append(control)
+        answer(ControlWritten(WriteOutcome.DONE, control))
 
     def append_history(self, entries: list[dict[str, Any]]) -> None:
         self.history += entries
+
+    def read_view(self, answer: Callable[[Any], None]) -> None:
+        answer(self.view)
 
     def read_neighbours(self, answer: Callable[[Any], None]) -> None:
         answer(None)
@@ -405,5 +414,22 @@ def test_a_plan_of_a_node_that_is_only_configured_and_of_none(tmp_path: Path) ->
         for node in ("db1", "db8"):
             with pytest.raises(OrderRefused):
                 await bench.fences.plan(node)
+
+    asyncio.run(tell())
+
+
+def test_a_confirmation_is_for_the_breadcrumb_as_the_store_says_it_now(tmp_path: Path) -> None:
+    """A standby that has not raced lately knows an old one; a word for that would do nothing, without a word."""
+
+    async def tell() -> None:
+        bench = Bench(tmp_path, Scripted("power", UNKNOWN, traits=POWER))
+        with pytest.raises(OrderRefused, match="the store does not answer"):
+            await bench.fences.confirm("db2", "pulled its plug", False, "dora")
+        crumb = Crumb(Breadcrumb(DB2, 9, "boot-of-db2"), 12)
+        bench.store.view = View(None, crumb, STATE.control, (MINE,))
+        word = await bench.fences.confirm("db2", "pulled its plug", False, "dora")
+        assert (word.node, word.epoch, word.version, word.by) == (DB2, 9, 12, "dora")
+        assert [control.confirmed for control in bench.store.written] == [word]
+        assert (await bench.fences.plan("db2")).source == "the breadcrumb"
 
     asyncio.run(tell())
