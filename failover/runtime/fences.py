@@ -340,9 +340,6 @@ class Fences:
     def _named(self) -> Sequence[str]:
         return list(dict.fromkeys(name for level in self._parts.terms.levels for name in level))
 
-    async def _probe_one(self, peer: Member, name: str) -> tuple[Known, ...]:
-        return await self.prober.probe_now(peer, [name])
-
     async def test(self, ask: TrialAsked) -> Operation:
         from failover.runtime.fence_checks import living
         from failover.runtime.trials import Trials
@@ -359,7 +356,7 @@ class Fences:
         epoch = max(state.epoch, record.epoch if record is not None else 0)
         strike = self._strike_for(member, f"live test: {ask.reason}", epoch)
         if self.trials is None:
-            self.trials = Trials(self._state, self._book, self.restorer, self._probe_one, self._tell)
+            self.trials = Trials(self._state, self._book, self.restorer, self.prober, self._tell)
         return self.trials.begin(ask, methods[name], strike, self._parts.trial(name))
 
     async def confirm(self, node: str, reason: str, override: bool, by: str) -> Confirmation:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -18,9 +18,10 @@ from failover.core.state import State
 from failover.core.values import Member, Verdict
 from failover.ports.controller import Operation, OrderRefused
 from failover.ports.fence_plans import TrialAsked
-from failover.ports.fences import Known, Proofs
+from failover.ports.fences import Proofs
 from failover.ports.service import FenceMethod, Prove, Result, Strike
 from failover.runtime.fence_checks import check_test
+from failover.runtime.proving import Prober
 from failover.runtime.restoring import Restorer
 
 MOST_REMEMBERED = 10
@@ -38,20 +39,20 @@ TrialFor = Callable[[str], TrialChain]
 
 
 class Trials:
-    """One live test at a time. `probe` asks a method about a member now; `told` writes to the history."""
+    """One live test at a time. `prober` asks a method first, and gives way to the strike; `told` writes history."""
 
     def __init__(
         self,
         state: Callable[[], State],
         book: Proofs,
         restorer: Restorer,
-        probe: Callable[[Member, str], Awaitable[tuple[Known, ...]]],
+        prober: Prober,
         told: Callable[[str, str, str, dict[str, Any]], None],
     ) -> None:
         self._state = state
         self._book = book
         self._restorer = restorer
-        self._probe = probe
+        self._prober = prober
         self._told = told
         self._operations: dict[str, Operation] = {}
         self._task: asyncio.Task[None] | None = None
@@ -113,7 +114,7 @@ class Trials:
         if not method.traits.askable:
             return ""
         self._say(id_, f"{method.name} is asked about {ask.node} first")
-        found = await self._probe(member, method.name)
+        found = await self._prober.probe_now(member, [method.name])
         if not found:
             return f"it could not be asked now: {ask.node} has gone, or something more urgent came"
         known = found[0]
@@ -133,10 +134,12 @@ class Trials:
             return True
 
         self._say(id_, f"{method.name} strikes {ask.node}")
+        await self._prober.give_way()
         self._strike = asyncio.get_running_loop().create_task(chain.run(strike, still))
         try:
             await asyncio.wait([self._strike])
         finally:
+            self._prober.go_on()
             if not self._strike.done():
                 self._strike.cancel()
         if self._strike.cancelled():
