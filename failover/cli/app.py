@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from failover.cli import files, last_will, ordering, reading
+from failover.cli import files, install, last_will, ordering, reading
 from failover.cli.exit_codes import ExitCode
 from failover.cli.fence import fence
 
@@ -32,6 +32,8 @@ for command in (
     ordering.undrain,
     files.check_config,
     files.schema,
+    install.install,
+    install.uninstall,
     last_will.last_will,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
