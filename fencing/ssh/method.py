@@ -162,7 +162,8 @@ class SshFence:
             return Verdict.NOT_DONE, f"ssh {outcome.describe()}; is the package openssh-client installed?"
         said = find_answer(outcome.output, NOT, remote.nonce)
         if said is not None:
-            return Verdict.NOT_DONE, f"the far side says no: {said.get('why') or 'it gives no reason'}"
+            verdict = Verdict.NOT_DONE if said.get("certain") is True else Verdict.UNKNOWN
+            return verdict, f"the far side says no: {said.get('why') or 'it gives no reason'}"
         if not outcome.ended or outcome.exit_code is None:
             return Verdict.UNKNOWN, f"{outcome.describe()}; what was done there is not known"
         if outcome.exit_code == TRANSPORT_FAILED:

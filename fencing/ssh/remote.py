@@ -15,8 +15,8 @@ from failover.support.fence_request import COULD, FENCED, NOT, BadRequestError, 
 _SCRIPT = """\
 m=$(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null)
 b=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
-no() {{ printf '%s\\n' {no}" {{\\"why\\": \\"$1\\", \\"touched\\": $2}}"; exit 1; }}
-[ "$m" = {machine} ] || no "this is another machine: does the address still belong to that node?" false
+no() {{ printf '%s\\n' {no}" {{\\"why\\": \\"$1\\", \\"certain\\": $2}}"; exit 1; }}
+[ "$m" = {machine} ] || no "this is another machine: does the address still belong to that node?" true
 r=true; [ "$b" = {boot} ] && r=false
 {work}
 printf '%s\\n' {yes}" {{\\"boot_id\\": \\"$b\\", \\"rebooted\\": $r, \\"by\\": \\"run\\"}}"
@@ -24,7 +24,8 @@ printf '%s\\n' {yes}" {{\\"boot_id\\": \\"$b\\", \\"rebooted\\": $r, \\"by\\": \
 _WORK = """\
 t=; command -v timeout >/dev/null 2>&1 && t='timeout -k 2 {deadline}'
 $t /bin/sh -c {line} </dev/null 1>&2
-c=$?; [ $c -eq 0 ] || no "run ended with exit code $c" true"""
+c=$?; [ $c -eq 1 ] && no "run ended with exit code 1" true
+[ $c -eq 0 ] || no "run ended with exit code $c" false"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ class SshMethodSettings(MethodSection):
     unit: UnitName | None = Field(default=None, description="The service's unit on the node. This, or `run`.")
     run: Command | None = Field(
         default=None,
-        description=f"For nodes without failoverd's helper: {RUN[:1].lower()}{RUN[1:]} It runs on the node. {FILLED_IN}",
+        description=f"Runs on the node instead, where failoverd's helper is not installed. {RUN} {FILLED_IN}",
     )
     controller: UnitName | None = Field(
         default=None, description="The controller's unit on the node. Default: failoverd@SERVICE.service."
@@ -93,10 +93,10 @@ class SshMethodSettings(MethodSection):
         if (self.unit is None) == (self.run is None):
             found = "found none" if self.unit is None else "found both"
             raise refusal(f"say exactly one of unit or run; {found}", "unit: orders-db.service, say")
-        for name in ("controller",) if self.run is not None else ("stops",):
-            if getattr(self, name) is not None:
-                other = "run" if name == "stops" else "unit"
-                raise refusal(f"{name} is for {other} only", f"take {name} out")
+        if self.run is not None and self.controller is not None:
+            raise refusal("controller is for unit only", "take controller out")
+        if self.run is None and self.stops is not None:
+            raise refusal("stops is for run only", "take stops out: the helper ends everything, and proves it")
         if self.timeout < self.connect_timeout + SHORTEST_WORK_S:
             least = format_duration(self.connect_timeout + SHORTEST_WORK_S)
             raise refusal("timeout leaves no time for the work after connecting", f"write timeout: {least} or more")

@@ -55,11 +55,11 @@ def _answer(asked: FenceRequest, given: argparse.Namespace, deadline: Deadline) 
         allowed.refuse_others(asked)
         facts = work(asked, allowed, deadline)
     except Refused as error:
-        facts = {"why": str(error), "touched": False}
+        facts = {"why": str(error), "certain": True}
     except NotDone as error:
-        facts = {"why": str(error), "touched": asked.verb == "fence"}
+        facts = {"why": str(error), "certain": asked.verb == "check"}
     except OSError as error:
-        facts = {"why": f"{error.filename or 'the kernel'}: {error.strerror}", "touched": asked.verb == "fence"}
+        facts = {"why": f"{error.filename or 'the kernel'}: {error.strerror}", "certain": asked.verb == "check"}
     else:
         return _say(sys.stdout, answer_line(word, asked.nonce, facts), ExitCode.OK)
     return _say(sys.stdout, answer_line(NOT, asked.nonce, facts), ExitCode.FAILED)
