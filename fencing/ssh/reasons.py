@@ -34,21 +34,6 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
         "no host key of it is in {known_hosts}: get it with ssh-keyscan, and compare the fingerprint",
         True,
     ),
-    (
-        r"UNPROTECTED PRIVATE KEY FILE",
-        "ssh does not use {key}, since others may read it: chmod 600 {key}",
-        True,
-    ),
-    (
-        r"Load key .*|Identity file .* not accessible",
-        "the key {key} cannot be used: is it there, readable, and without a passphrase?",
-        True,
-    ),
-    (
-        r"Permission denied",
-        "it does not accept the key {key} for {user}: is the key's line in its authorized_keys?",
-        True,
-    ),
     (r"Could not resolve hostname", "its name cannot be resolved: write an IP address", True),
     (
         r"timed out during banner exchange",
@@ -68,6 +53,21 @@ _KNOWN: tuple[tuple[str, str, bool], ...] = (
         True,
     ),
     (r"No route to host|Network is unreachable", "there is no way to it: the host is down, or the network is", True),
+    (
+        r"UNPROTECTED PRIVATE KEY FILE",
+        "ssh does not use {key}, since others may read it: chmod 600 {key}",
+        True,
+    ),
+    (
+        r"Load key .*|Identity file .* not accessible",
+        "the key {key} cannot be used: is it there, readable, and without a passphrase?",
+        True,
+    ),
+    (
+        r"Permission denied",
+        "it does not accept the key {key} for {user}: is the key's line in its authorized_keys?",
+        True,
+    ),
     (
         r"Connection to \S+ closed by remote host|client_loop|Broken pipe",
         "the connection broke while the fence ran there: what was done is not known",

@@ -5,10 +5,13 @@ Without systemd; a host with one is in the lab. Knows no method, and judges noth
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +57,8 @@ class FarSide:
         self.service = ServerProcess([sys.executable, "-c", _SERVE.format(port=self.port)], self.folder / "service.log")
         code = _CONTROL.format(checkout=str(CHECKOUT), folder=str(self.state))
         self.controller = ServerProcess([sys.executable, "-c", code], self.folder / "controller.log")
+        self.timeout_s: float | None = None  # shorter than a file may say: tests of the deadline need not wait
+        sshd.know()
         self.let_in()
 
     def start(self) -> None:
@@ -78,8 +83,6 @@ class FarSide:
         return int(path.read_text() or 0) if path.exists() else 0
 
     def listens(self) -> bool:
-        import socket
-
         try:
             socket.create_connection((LOOPBACK, self.port), timeout=1).close()
         except OSError:
@@ -89,6 +92,9 @@ class FarSide:
     def destroy(self) -> None:
         self.service.kill()
         self.controller.kill()
+        with suppress(ProcessLookupError):
+            if self.child():
+                os.kill(self.child(), signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- the near side
@@ -106,7 +112,8 @@ class FarSide:
             **({} if "run" in more else {"unit": UNIT}),
             **more,
         }
-        return SshMethodSettings.model_validate({name: value for name, value in written.items() if value is not None})
+        made = SshMethodSettings.model_validate({name: value for name, value in written.items() if value is not None})
+        return made if self.timeout_s is None else made.model_copy(update={"timeout": self.timeout_s})
 
     def fence(self, told: Strike | None = None, **more: object) -> Result:
         async def story(launcher: Launcher) -> Result:
@@ -128,12 +135,11 @@ def strike_here(machine_id: str = "", boot: str = "", name: str = "db2", by: str
 
 
 @contextmanager
-def far_side() -> Iterator[FarSide]:
-    """A node that is up."""
-    with Sshd() as sshd:
-        made = FarSide(sshd)
-        try:
-            made.start()
-            yield made
-        finally:
-            made.destroy()
+def far_side(sshd: Sshd) -> Iterator[FarSide]:
+    """A node that is up, behind that sshd, which lets in and is known as if it were new."""
+    made = FarSide(sshd)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.destroy()

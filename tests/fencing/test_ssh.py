@@ -18,6 +18,7 @@ from fencing.ssh import SshFence
 from tests.fencing.far_side import HELPER, SERVICE, UNIT, FarSide, far_side, strike_here
 from tests.servers import sshd as sshd_server
 from tests.servers import unkillable as unkillable_process
+from tests.servers.ports import free_port
 from tests.servers.sshd import Sshd, deaf_port, make_key, silent_port
 from tests.servers.unkillable import unkillable
 from tests.servers.wait import eventually, eventually_async
@@ -27,9 +28,22 @@ _MISSING = sshd_server.missing()
 pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"no sshd to test against, missing: {', '.join(_MISSING)}")
 
 
+@pytest.fixture(scope="module")
+def sshd() -> Iterator[Sshd]:
+    with Sshd() as server:
+        yield server
+
+
 @pytest.fixture
-def far() -> Iterator[FarSide]:
-    with far_side() as made:
+def far(sshd: Sshd) -> Iterator[FarSide]:
+    with far_side(sshd) as made:
+        yield made
+
+
+@pytest.fixture
+def own_far() -> Iterator[FarSide]:
+    """One whose sshd may be broken."""
+    with Sshd() as server, far_side(server) as made:
         yield made
 
 
@@ -104,33 +118,33 @@ def test_this_very_host_under_our_own_name_is_never_struck(far: FarSide) -> None
     assert_untouched(far)
 
 
-@pytest.mark.parametrize(
-    "request_line",
-    [
-        "",
-        "sh",
-        "failoverctl fence-local fence; touch {mark}",
-        "failoverctl fence-local check service=$(touch {mark})",
-        "failoverctl fence-local fence unit=x.service\nfailoverctl",
-        "failoverctl fence-local fence --service other",
-        "failoverctl fence-local fence service=orders-db service=other",
-        "failoverctl  fence-local fence service=orders-db",
-        "failoverctl fence-local fence ports=99999",
-        "failoverctl fence-local fence state-dir=/etc",
-        "failoverctl fence-local fence " + "x" * 5000,
-    ],
+INJECTIONS = (
+    "",
+    "sh",
+    "failoverctl fence-local fence; touch {mark}",
+    "failoverctl fence-local check service=$(touch {mark})",
+    "failoverctl fence-local fence unit=x.service\nfailoverctl",
+    "failoverctl fence-local fence --service other",
+    "failoverctl fence-local fence service=orders-db service=other",
+    "failoverctl  fence-local fence service=orders-db",
+    "failoverctl fence-local fence ports=99999",
+    "failoverctl fence-local fence state-dir=/etc",
+    "failoverctl fence-local fence " + "x" * 5000,
 )
-def test_no_other_words_get_through_the_forced_command(far: FarSide, request_line: str) -> None:
+
+
+def test_no_other_words_get_through_the_forced_command(far: FarSide) -> None:
     mark = far.folder / "broken-in"
-    done = subprocess.run(
-        ["ssh", "-F", "none", "-i", str(far.sshd.key), "-o", f"UserKnownHostsFile={far.sshd.known_hosts}",
-         "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-p", str(far.sshd.port), "root@127.0.0.1",
-         *([request_line.format(mark=mark)] if request_line else [])],
-        capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "this is no request" in done.stderr
-    assert not mark.exists()
+    for words in INJECTIONS:
+        done = subprocess.run(
+            ["ssh", "-F", "none", "-i", str(far.sshd.key), "-o", f"UserKnownHostsFile={far.sshd.known_hosts}",
+             "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-p", str(far.sshd.port), "root@127.0.0.1",
+             *([words.format(mark=mark)] if words else [])],
+            capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert done.returncode == 2, words + done.stdout + done.stderr
+        assert "this is no request" in done.stderr
+        assert not mark.exists()
     assert_untouched(far)
 
 
@@ -138,49 +152,46 @@ def test_no_other_words_get_through_the_forced_command(far: FarSide, request_lin
 
 
 def test_a_port_that_refuses(far: FarSide) -> None:
-    far.sshd.destroy()
-    result = far.fence()
+    result = far.fence(port=free_port())
     assert result.verdict is Verdict.NOT_DONE
     assert "is sshd running?" in result.detail
 
 
 def test_a_port_that_says_nothing(far: FarSide) -> None:
     with silent_port() as port:
-        far.sshd.port = port
-        result = far.fence()
+        result = far.fence(port=port)
     assert result.verdict is Verdict.NOT_DONE
     assert "sshd says nothing: the host hangs" in result.detail
 
 
 def test_a_host_that_is_switched_off(far: FarSide) -> None:
     with deaf_port() as port:
-        far.sshd.port = port
-        result = far.fence()
+        result = far.fence(port=port)
     assert result.verdict is Verdict.NOT_DONE
     assert "the host is down, or the network is" in result.detail
 
 
-def test_an_sshd_that_is_frozen(far: FarSide) -> None:
-    far.sshd.pause()
-    result = far.fence()
+def test_an_sshd_that_is_frozen(own_far: FarSide) -> None:
+    own_far.sshd.pause()
+    result = own_far.fence()
     assert result.verdict is Verdict.NOT_DONE
     assert "sshd says nothing: the host hangs" in result.detail
-    assert far.probe().verdict is Verdict.NOT_DONE
+    assert own_far.probe().verdict is Verdict.NOT_DONE
 
 
-def test_a_host_that_freezes_in_mid_command_leaves_it_unknown(far: FarSide) -> None:
-    far.sshd.let_in("restrict")
+def test_a_host_that_freezes_in_mid_command_leaves_it_unknown(own_far: FarSide) -> None:
+    own_far.sshd.let_in("restrict")
 
     async def story(launcher: Launcher) -> None:
-        method = SshFence("stop", far.settings(run=["sleep", "77"], timeout="30s"), launcher, {})
+        method = SshFence("stop", own_far.settings(run=["sleep", "77"], timeout="30s"), launcher, {})
         task = asyncio.create_task(method.fence(strike_here()))
-        await eventually_async(lambda: far.sshd.running("77"), 10, "the command runs there")
-        far.sshd.pause()
+        await eventually_async(lambda: own_far.sshd.running("77"), 10, "the command runs there")
+        own_far.sshd.pause()
         result = await task
         assert result.verdict is Verdict.UNKNOWN
         assert "it froze while the fence ran there" in result.detail
 
-    with_launcher(far.folder / "near", story)
+    with_launcher(own_far.folder / "near", story)
 
 
 def test_a_changed_host_key(far: FarSide) -> None:
@@ -207,8 +218,7 @@ def test_a_key_that_is_not_accepted(far: FarSide) -> None:
 
 
 def test_a_key_that_is_not_there(far: FarSide) -> None:
-    far.sshd.key.unlink()
-    result = far.fence()
+    result = far.fence(key="/nonexistent/id")
     assert result.verdict is Verdict.NOT_DONE
     assert "cannot be used" in result.detail
 
@@ -234,11 +244,11 @@ def test_without_ssh_on_this_host(far: FarSide) -> None:
     assert "is the package openssh-client installed?" in with_launcher(far.folder / "near", story)
 
 
-@pytest.mark.parametrize("address", ["-oProxyCommand=touch", "a b", "", "x;y", "$(id)"])
-def test_an_address_that_is_none_strikes_nobody(far: FarSide, address: str) -> None:
-    result = far.fence(address="{node.name}", told=strike_here(name=address))
-    assert result.verdict is Verdict.UNKNOWN
-    assert "is not an address" in result.detail
+def test_an_address_that_is_none_strikes_nobody(far: FarSide) -> None:
+    for address in ("-oProxyCommand=touch", "a b", "", "x;y", "$(id)"):
+        result = far.fence(address="{node.name}", told=strike_here(name=address))
+        assert result.verdict is Verdict.UNKNOWN
+        assert "is not an address" in result.detail
     assert_untouched(far)
 
 
@@ -265,7 +275,8 @@ def test_a_helper_that_is_killed_leaves_it_unknown(far: FarSide) -> None:
 
 def test_one_fence_at_a_time_and_the_second_says_so_at_its_deadline(far: FarSide) -> None:
     with _held(far.state / "fence.lock"):
-        result = far.fence(timeout="6s")
+        far.timeout_s = 4.0
+        result = far.fence()
     assert result.verdict is Verdict.UNKNOWN
     assert "another fence of this host has not ended in time" in result.detail
     assert_untouched(far)
@@ -277,7 +288,8 @@ def test_a_service_that_sigkill_does_not_end_is_not_called_dead(far: FarSide) ->
         pytest.skip(f"no unkillable process, missing: {', '.join(missing)}")
     assert far.service.pid is not None
     with unkillable(far.service.pid):
-        result = far.fence(timeout="6s")
+        far.timeout_s = 4.0
+        result = far.fence()
     assert result.verdict is Verdict.UNKNOWN
     assert f"processes of the service live on after SIGKILL: {far.service.pid or ''}" in result.detail
 
@@ -288,14 +300,16 @@ def test_a_controller_that_sigkill_does_not_end_is_not_called_dead(far: FarSide)
         pytest.skip(f"no unkillable process, missing: {', '.join(missing)}")
     assert far.controller.pid is not None
     with unkillable(far.controller.pid):
-        result = far.fence(timeout="6s")
+        far.timeout_s = 4.0
+        result = far.fence()
     assert result.verdict is Verdict.UNKNOWN
     assert "its controller still holds" in result.detail
 
 
 def test_a_port_that_is_still_open_there_is_not_closed(far: FarSide) -> None:
     far.let_in(port_owner="", pidfile="/nonexistent")
-    result = far.fence(timeout="6s")
+    far.timeout_s = 4.0
+    result = far.fence()
     assert result.verdict is Verdict.UNKNOWN
     assert f"something still listens on port {far.port}" in result.detail
 
@@ -346,21 +360,22 @@ def _whole(far: FarSide, stops: str | None, whole: bool):  # type: ignore[no-unt
     return story
 
 
-@pytest.mark.parametrize(
-    ("line", "verdict", "words"),
-    [
-        ("exit 1", Verdict.NOT_DONE, "run ended with exit code 1"),
-        ("exit 255", Verdict.UNKNOWN, "run ended with exit code 255"),
-        ("kill -9 $$", Verdict.UNKNOWN, "run ended with exit code 137"),
-        ("echo FAILOVERD-FENCED; exit 3", Verdict.UNKNOWN, "run ended with exit code 3"),
-        ("sleep 78", Verdict.UNKNOWN, "run ended with exit code 124"),
-    ],
+FAILURES = (
+    ("exit 1", Verdict.NOT_DONE, "run ended with exit code 1"),
+    ("exit 255", Verdict.UNKNOWN, "run ended with exit code 255"),
+    ("kill -9 $$", Verdict.UNKNOWN, "run ended with exit code 137"),
+    ("echo FAILOVERD-FENCED; exit 3", Verdict.UNKNOWN, "run ended with exit code 3"),
+    ("sleep 78", Verdict.UNKNOWN, "run ended with exit code 124"),
 )
-def test_the_operators_command_may_fail(far: FarSide, line: str, verdict: Verdict, words: str) -> None:
+
+
+def test_the_operators_command_may_fail_or_hang(far: FarSide) -> None:
     far.sshd.let_in("restrict")
-    result = far.fence(run=line, timeout="6s")
-    assert result.verdict is verdict
-    assert words in result.detail
+    for line, verdict, words in FAILURES:
+        far.timeout_s = 4.0
+        result = far.fence(run=line)
+        assert result.verdict is verdict
+        assert words in result.detail
     assert not far.sshd.running("78")
 
 

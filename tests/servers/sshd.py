@@ -57,7 +57,7 @@ class Sshd:
         self.known_hosts = self.folder / "known_hosts"
         self._public = make_key(self.key)
         self._host_public = make_key(self.folder / "host")
-        self.know(self._host_public)
+        self.know()
         self.let_in("")
         (self.folder / "config").write_text(
             f"Port {self.port}\nListenAddress {LOOPBACK}\nHostKey {self.folder}/host\nPidFile none\nUsePAM no\n"
@@ -84,9 +84,9 @@ class Sshd:
         """What stands in authorized_keys: these options before the key (or before another one)."""
         (self.folder / "authorized").write_text(f"{options} {public or self._public}\n".lstrip())
 
-    def know(self, public: str) -> None:
-        """What stands in known_hosts for it."""
-        key = " ".join(public.split()[:2])
+    def know(self, public: str | None = None) -> None:
+        """What stands in known_hosts for it: its own key, or another one."""
+        key = " ".join((public or self._host_public).split()[:2])
         self.known_hosts.write_text(f"[{LOOPBACK}]:{self.port} {key}\n")
 
     def start(self) -> None:
@@ -117,11 +117,15 @@ class Sshd:
 
     def destroy(self) -> None:
         """Kill it with all logins, and remove the folder."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def kill(self) -> None:
+        """SIGKILL to it and all its logins; nothing listens on its port any more."""
         for process in self._processes():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         self._process.kill()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _processes(self) -> list[psutil.Process]:
         if self._process.pid is None:
