@@ -140,7 +140,7 @@ class Chain:
             report = await _Run(levels, self.timeout_s, strike, prove, self._book, self._verify, self.strikes).go()
         self.last = report
         self._book.ended(report)
-        return Result(report.verdict, report.detail)
+        return Result(report.verdict, report.detail, by=" and ".join(report.methods))
 
 
 class _InDoubt(Exception):

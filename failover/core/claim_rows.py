@@ -8,11 +8,16 @@ from __future__ import annotations
 from failover.core.effects import Claim, Fence, Promote
 from failover.core.events import Claimed, Fenced, WriteOutcome
 from failover.core.move import Move, answered
-from failover.core.state import proven_ended
+from failover.core.state import confirmation, proven_ended
 from failover.core.table import on
-from failover.core.values import Breadcrumb, Crumb, Role, ServiceRole, Verdict
+from failover.core.values import Breadcrumb, Confirmation, Crumb, Role, ServiceRole, Verdict
 
 MOST_CONFLICTS = 3
+
+
+def confirmed_in_words(word: Confirmation) -> str:
+    """Whose word stands in for a fence."""
+    return f"{word.by} confirmed that {word.node.name} is not active: {word.reason}"
 
 
 def judge(move: Move, crumb: Crumb) -> None:
@@ -34,6 +39,8 @@ def judge(move: Move, crumb: Crumb) -> None:
         claim(move, f"{record.node.name} stepped down cleanly")
     elif proven_ended(state, record):
         claim(move, f"{record.node.name} has rebooted since and made its service standby")
+    elif (word := confirmation(move.state, record)) is not None:
+        claim(move, confirmed_in_words(word))
     else:
         fence(move, record)
 
@@ -63,7 +70,7 @@ def fenced(move: Move, event: Fenced) -> None:
     record = move.state.crumb.record
     name = record.node.name if record else "?"
     if event.verdict is Verdict.DONE:
-        claim(move, f"{name} was fenced by {event.method or 'the chain'}")
+        claim(move, f"{name} was fenced" + (f" by {event.method}" if event.method else f": {event.detail}"))
     else:
         move.give_up(answered(f"fencing {name}", event.verdict, event.detail))
 

@@ -6,6 +6,7 @@ An answer's `outcome` or `verdict` is three-valued: what was lost on the way is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -158,6 +159,13 @@ class StandingReported(Event):
 
     position: int | None = None
     bar: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProofsChanged(Event):
+    """Which nodes this one has lately proven it could fence, each with the wall time of the proof (for people)."""
+
+    fenceable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

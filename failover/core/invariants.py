@@ -19,7 +19,7 @@ from failover.core.effects import (
     TakeLock,
 )
 from failover.core.events import Claimed, Demoted, Event, Fenced, LockTaken, Promoted, WriteOutcome
-from failover.core.state import BrokenInvariant, State, proven_ended
+from failover.core.state import BrokenInvariant, State, confirmation, proven_ended
 from failover.core.table import Row
 from failover.core.values import Role, ServiceRole, Verdict
 
@@ -53,7 +53,7 @@ def _need(fact: bool, rule: str, text: str) -> None:
 
 
 def _s1(before: State, event: Event, after: State, claim: Claim) -> None:
-    """Claim only with the lock, after the last active is ourselves, clean, fenced `done`, or proven ended."""
+    """Claim only with the lock, after the last active is ourselves, clean, fenced, proven ended, or confirmed."""
     _need(after.lock is not None and claim.lock == after.lock, "S1", "claim without the lock")
     _need(not after.crumb.error, "S1", "claim over a breadcrumb that cannot be read")
     record = after.crumb.record
@@ -64,7 +64,12 @@ def _s1(before: State, event: Event, after: State, claim: Claim) -> None:
         and before.role is Role.FENCING
     )
     allowed = (
-        record is None or record.node == after.identity.node or record.clean or fenced or proven_ended(after, record)
+        record is None
+        or record.node == after.identity.node
+        or record.clean
+        or fenced
+        or proven_ended(after, record)
+        or confirmation(after, record) is not None
     )
     _need(allowed, "S1", f"claim over {record.node.name if record else '?'}, which may be active")
     _need(claim.version == after.crumb.version, "S2", "claim on a version that was not read")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from failover.core.claim_rows import claim, confirmed_in_words
 from failover.core.effects import AnswerDemand, RaiseFloor, StopProcess
 from failover.core.events import (
     ControlChanged,
     DemoteDemanded,
     ForceOrdered,
+    ProofsChanged,
     SettingsChanged,
     Stalled,
     StopRequested,
@@ -15,9 +17,9 @@ from failover.core.events import (
 from failover.core.move import GOES_FIRST, Move
 from failover.core.orders import obey
 from failover.core.service_rows import react_to_health
-from failover.core.state import State, obstacle, pause_in_words
+from failover.core.state import State, confirmation, obstacle, pause_in_words
 from failover.core.table import BUSY, CALLED_OFF, CAMPAIGN, FROM_OUT, FROM_STANDBY, IDLE, nothing, on
-from failover.core.values import Health, Role, ServiceRole, Verdict
+from failover.core.values import Confirmation, Health, Role, ServiceRole, Verdict
 
 RELOADED = "the configuration was reloaded"
 
@@ -29,7 +31,11 @@ def control_noted(move: Move, event: ControlChanged) -> None:
 
 
 def control_changed_idle(move: Move, event: ControlChanged) -> None:
+    news = event.control.confirmed != move.state.control.confirmed
     move.set(control=event.control)
+    if news and _confirmed(move.state):
+        move.stop_timer("rest")  # what has failed was the fence that the operator's word stands in for
+        move.set(resting=False)
     if move.state.session is not None:
         move.reconsider()
 
@@ -45,6 +51,15 @@ def control_changed_in_campaign(move: Move, event: ControlChanged) -> None:
         move.give_up(f"{pause_in_words(move.state)}: the campaign is called off", failed=False)
     elif obstacle(move.state):
         move.give_up(obstacle(move.state), failed=False)
+    elif move.state.role is Role.FENCING and (word := _confirmed(move.state)) is not None:
+        move.begin_attempt()  # the strike is ended
+        claim(move, confirmed_in_words(word))
+
+
+def _confirmed(state: State) -> Confirmation | None:
+    """An operator's word for the last active, whom somebody would have to fence."""
+    record = state.crumb.record
+    return confirmation(state, record) if record is not None and not record.clean else None
 
 
 def control_changed_active(move: Move, event: ControlChanged) -> None:
@@ -249,6 +264,11 @@ def timer_busy(move: Move, event: TimerFired) -> None:
     _over(move, event)
 
 
+def proofs_noted(move: Move, event: ProofsChanged) -> None:
+    """It counts when the next race begins."""
+    move.set(fenceable=event.fenceable)
+
+
 def stalled(move: Move, event: Stalled) -> None:
     """Who did not run for a while may do so again: for some time others go first, where there are any."""
     move.set(stalled=event.detail)
@@ -258,7 +278,21 @@ def stalled(move: Move, event: Stalled) -> None:
 on(Role.STARTING, ControlChanged, control_noted, "orders are noted until the store answers")
 on(Role.OUT, ControlChanged, control_changed_idle, "an order was given", FROM_OUT)
 on(Role.STANDBY, ControlChanged, control_changed_idle, "an order was given", FROM_STANDBY)
-on(CAMPAIGN, ControlChanged, control_changed_in_campaign, "an order was given in a campaign", (Role.OUT,), or_stay=True)
+on(
+    (Role.CAMPAIGNING, Role.CLAIMING),
+    ControlChanged,
+    control_changed_in_campaign,
+    "an order was given in a campaign",
+    (Role.OUT,),
+    or_stay=True,
+)
+on(
+    Role.FENCING,
+    ControlChanged,
+    control_changed_in_campaign,
+    "an order was given in a campaign",
+    (Role.FENCING, Role.CLAIMING, Role.OUT),
+)
 on(Role.PROMOTING, ControlChanged, control_noted, "an order waits until promote has ended")
 on(Role.ACTIVE, ControlChanged, control_changed_active, "an order was given", (Role.ACTIVE, Role.DEMOTING))
 on(Role.DEMOTING, ControlChanged, control_noted, "an order waits until demote has ended")
@@ -296,4 +330,5 @@ on(CAMPAIGN, TimerFired, timer_campaign, "a pause is over")
 on((Role.PROMOTING, Role.DEMOTING), TimerFired, timer_busy, "a pause is over")
 on(Role.ACTIVE, TimerFired, timer_active, "a pause is over", (Role.ACTIVE, Role.DEMOTING))
 
+on((*IDLE, *BUSY), ProofsChanged, proofs_noted, "what could be fenced from here was tried")
 on((*IDLE, *BUSY), Stalled, stalled, "this controller was stalled")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from failover.core.events import DemoteDemanded
 from failover.core.values import (
     Breadcrumb,
+    Confirmation,
     Control,
     Crumb,
     Health,
@@ -72,6 +73,7 @@ class State:
     reported: ServiceRole = ServiceRole.UNKNOWN
     standby_reports: int = 0
     position: int | None = None
+    fenceable: Mapping[str, str] = field(default_factory=dict)  # as published: see Member
     freshest: tuple[int, int] = (0, 0)  # the last position that an active published, behind its epoch
     bar: str = ""  # why the service's own hooks say that it must not be promoted now
     settled: bool = False  # S8 has been done since this process started
@@ -246,14 +248,22 @@ def _well(state: State, member: Member) -> bool:
     return member.health is Health.HEALTHY or state.settings.standby_stopped
 
 
-def rank(member: Member) -> tuple[int, int, int, tuple[int, ...]]:
-    """Order of candidates, the best highest: position, fewest impairments, priority, the name that sorts first.
+def rank(member: Member, victim: str = "") -> tuple[int, bool, int, int, tuple[int, ...]]:
+    """Order of candidates, the best highest: position, whether it has proven that it could fence `victim`, fewest
+    impairments, priority, the name that sorts first.
 
-    Position stays first: an impairment costs comfort, a staler node costs data.
+    Position stays first: a fence that fails costs a try, an impairment comfort, a staler node data.
     """
     fresh = -1 if member.position is None else member.position
+    able = not victim or victim == member.node.name or victim in member.fenceable
     by_name = (*(-ord(letter) for letter in member.node.name), 1)
-    return (fresh, -member.impaired, member.priority, by_name)
+    return (fresh, able, -member.impaired, member.priority, by_name)
+
+
+def victim_of(state: State) -> str:
+    """Whom the next active must fence, by name; "" if nobody."""
+    record = state.crumb.record
+    return record.node.name if record is not None and not record.clean else ""
 
 
 def best_candidate(state: State) -> bool:
@@ -265,8 +275,9 @@ def best_candidate(state: State) -> bool:
     ]
     if state.session is not None and state.session.id == state.freed and others:
         return False
-    mine = rank(member_of(state))
-    return all(rank(member) < mine for member in others)
+    victim = victim_of(state)
+    mine = rank(member_of(state), victim)
+    return all(rank(member, victim) < mine for member in others)
 
 
 def switchover_in_force(state: State) -> Switchover | None:
@@ -318,6 +329,14 @@ def proven_ended(state: State, record: Breadcrumb) -> bool:
     )
 
 
+def confirmation(state: State, record: Breadcrumb) -> Confirmation | None:
+    """S1: an operator's word for exactly this breadcrumb, as it was read under the lock."""
+    word = state.control.confirmed
+    if word is None or (word.node, word.epoch, word.version) != (record.node, record.epoch, state.crumb.version):
+        return None
+    return word
+
+
 def _ended(state: State) -> int:
     """The epoch of our own breadcrumb from before this boot, once S8 has been done under this one, and still holds."""
     record, me = state.crumb.record, state.identity
@@ -345,4 +364,5 @@ def member_of(state: State) -> Member:
         why=state.why,
         config_hash=state.settings.config_hash,
         version=state.settings.version,
+        fenceable=state.fenceable,
     )

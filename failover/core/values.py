@@ -126,6 +126,7 @@ class Member:
 
     `ended`: the epoch of this node's own breadcrumb from before its last boot, once it is settled; 0: there is none.
     `impaired`: how many of its probes fail that are not critical.
+    `fenceable`: the nodes that it has lately proven it could fence, each with the wall time of the proof (for people).
     """
 
     node: Node
@@ -144,6 +145,7 @@ class Member:
     config_hash: str = ""
     version: str = ""
     impaired: int = 0
+    fenceable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,21 @@ class EndedSwitchover:
 
 
 @dataclass(frozen=True, slots=True)
+class Confirmation:
+    """An operator's word that the last active is not active any more (`fence confirm`).
+
+    It counts for exactly this breadcrumb, by its node, epoch and version; the claim that uses it makes another version.
+    """
+
+    node: Node
+    epoch: int
+    version: int
+    by: str
+    reason: str
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """The operators' standing orders: one record, one version."""
 
@@ -187,6 +204,7 @@ class Control:
     drained: frozenset[str] = frozenset()
     switchover: Switchover | None = None
     ended: tuple[EndedSwitchover, ...] = ()
+    confirmed: Confirmation | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
     error: str = ""
 

@@ -19,12 +19,14 @@ from failover.core.values import Breadcrumb, Health, ServiceRole, Verdict
 class Result:
     """A verdict and the words for it (bounded, for the log and the history).
 
-    `saw_on`: a fence method's device said ON for the target as the strike began.
+    `saw_on`: a fence method's device said ON for the target as the strike began. `by`: the methods of the level that
+    was done, of a whole chain.
     """
 
     verdict: Verdict
     detail: str = ""
     saw_on: bool = False
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

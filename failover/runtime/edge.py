@@ -122,6 +122,7 @@ class AsyncEdge:
         self._deadlines = deadlines
         self._terms_for = terms_for
         self._asked_s = 0.0
+        self._held_s: float | None = None
         self._session_timeout_s = deadlines.store_s
         self._tasks: set[asyncio.Task[None]] = set()
         self.lease: Lease
@@ -233,9 +234,9 @@ class AsyncEdge:
 
     async def _fence(self, effect: Fence) -> Event:
         service, node = self._names
-        strike = Strike(service, node, effect.target, effect.epoch, effect.attempt, effect.reason)
+        strike = Strike(service, node, effect.target, effect.epoch, effect.attempt, effect.reason, self._held_s)
         result = await self._chain.run(strike, self._prove)
-        return Fenced(effect.attempt, effect.epoch, result.verdict, "the chain", result.detail)
+        return Fenced(effect.attempt, effect.epoch, result.verdict, result.by, result.detail)
 
     async def _prove(self) -> bool:
         """Prove the lock by a renewal; no answer in time is no proof."""
@@ -262,6 +263,7 @@ class AsyncEdge:
         if isinstance(effect, PublishMember):
             self.publisher.publish(effect.member)
         elif isinstance(effect, StartLease):
+            self._held_s = boot_time_s()
             terms = self._terms_for(self._session_timeout_s)
             self.lease.start(effect.session, effect.lock, self._asked_s, terms)
         elif isinstance(effect, StopLease):

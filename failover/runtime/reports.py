@@ -116,8 +116,9 @@ def blocked(state: State) -> str:
         record = state.crumb.record
         name = record.node.name if record else "the old active"
         return (
-            f"{cause}. Nobody is promoted until {name} is fenced: make it reachable for a fence method, "
-            "or start its controller so that it demotes by itself; tried again automatically"
+            f"{cause}. Nobody is promoted until {name} is fenced; it is tried again automatically. Make it reachable "
+            f"for a fence method, or start its controller so that it demotes by itself. If you have made sure "
+            f"yourself that {name} is off: failoverctl fence confirm {name}"
         )
     if "breadcrumb cannot be read" in cause:
         return f"{cause}. Repair or remove the record by hand, then run: failoverctl format CONFIG"

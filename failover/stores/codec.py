@@ -13,6 +13,7 @@ from typing import Any
 
 from failover.core.values import (
     Breadcrumb,
+    Confirmation,
     Control,
     Crumb,
     EndedSwitchover,
@@ -110,6 +111,7 @@ def encode_member(member: Member) -> bytes:
             "settled": member.settled,
             "ended": member.ended,
             "why": member.why[:LONGEST_WHY],
+            "fenceable": dict(member.fenceable),
             "config_hash": member.config_hash,
             "version": member.version,
         }
@@ -138,6 +140,7 @@ def read_member(path: str, data: bytes, session: str) -> Member:
         settled=fields.flag("settled", False),
         ended=fields.number("ended", 0),
         why=fields.text("why", ""),
+        fenceable=fields.texts("fenceable"),
         config_hash=fields.text("config_hash", ""),
         version=fields.text("version", ""),
     )
@@ -155,6 +158,7 @@ def encode_control(control: Control) -> bytes:
             "drained": sorted(control.drained),
             "switchover": _plain_switchover(control.switchover),
             "ended": [_plain_ended(ended) for ended in control.ended],
+            "confirmed": _plain_confirmation(control.confirmed),
         }
     )
 
@@ -173,13 +177,14 @@ def _control(fields: Fields, version: int) -> Control:
     drained = fields.items("drained")
     if not all(isinstance(name, str) and is_text(name) for name in drained):
         raise fields.wrong("drained holds something that is not a text")
-    pause, switchover = fields.nested("pause"), fields.nested("switchover")
+    pause, switchover, confirmed = (fields.nested(name) for name in ("pause", "switchover", "confirmed"))
     return Control(
         version=version,
         pause=_pause(pause) if pause else None,
         drained=frozenset(str(name) for name in drained),
         switchover=_switchover(switchover) if switchover else None,
         ended=tuple(_ended(ended) for ended in fields.nested_items("ended")),
+        confirmed=_confirmation(confirmed) if confirmed else None,
         extra=fields.rest(),
     )
 
@@ -238,6 +243,31 @@ def _ended(fields: Fields) -> EndedSwitchover:
         outcome=fields.text("outcome"),
         detail=fields.text("detail", ""),
         phases=fields.numbers("phases"),
+    )
+
+
+def _plain_confirmation(word: Confirmation | None) -> dict[str, object] | None:
+    if word is None:
+        return None
+    return {
+        "node": word.node.name,
+        "machine_id": word.node.machine_id,
+        "epoch": word.epoch,
+        "version": word.version,
+        "by": word.by,
+        "reason": word.reason,
+        "at": word.at,
+    }
+
+
+def _confirmation(fields: Fields) -> Confirmation:
+    return Confirmation(
+        node=_node(fields),
+        epoch=fields.number("epoch"),
+        version=fields.number("version"),
+        by=fields.text("by"),
+        reason=fields.text("reason", ""),
+        at=fields.text("at", ""),
     )
 
 

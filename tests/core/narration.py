@@ -98,6 +98,8 @@ def _member(member: Member) -> str:
         words.append("settled")
     if member.impaired:
         words.append(f"impaired {member.impaired}")
+    if member.fenceable:
+        words.append(f"could fence {' and '.join(member.fenceable)}")
     if not member.candidate:
         words.append("no candidate")
     return ", ".join(words)

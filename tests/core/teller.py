@@ -283,6 +283,11 @@ def _stalled(teller: Teller, words: Words) -> happened.Event:
     return happened.Stalled(words.next())
 
 
+def _proofs(teller: Teller, words: Words) -> happened.Event:
+    """`proofs db1,db3`: the nodes that could be fenced from here."""
+    return happened.ProofsChanged(said.fenceable(words.next("")))
+
+
 def _forced(teller: Teller, words: Words) -> happened.Event:
     _used(words, "by")
     return happened.ForceOrdered(words.next())
@@ -312,4 +317,5 @@ EVENTS: dict[str, Callable[[Teller, Words], happened.Event]] = {
     "demanded": _demanded,
     "forced": _forced,
     "stalled": _stalled,
+    "proofs": _proofs,
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 from failover.core.values import (
     Breadcrumb,
+    Confirmation,
     Control,
     Crumb,
     Health,
@@ -136,14 +137,22 @@ def _member(words: Words) -> Member:
         impaired=words.number("impaired", 0),
         settled=words.takes("settled"),
         ended=words.number("ended", 0),
+        fenceable=fenceable(words.option("fenceable", "")),
         candidate=not words.takes("barred"),
     )
     words.all_used()
     return member
 
 
+def fenceable(names: str) -> dict[str, str]:
+    """`db1,db3`: the nodes that could be fenced."""
+    return dict.fromkeys(filter(None, names.split(",")), "lately")
+
+
 def control(words: Words) -> Control:
-    """`version=3 pause="reason" drained=db1,db2 switchover="o1 db1 to db2 epoch=7" unreadable="why"`."""
+    """`version=3 pause="reason" drained=db1,db2 switchover="o1 db1 to db2 epoch=7" confirmed="db1 epoch=7 version=0"
+    unreadable="why"`."""
+    word = words.option("confirmed", "")
     pause = words.option("pause", "")
     order = words.option("switchover", "")
     drained = words.option("drained", "")
@@ -152,6 +161,7 @@ def control(words: Words) -> Control:
         pause=Pause("ops", pause) if pause else None,
         drained=frozenset(drained.split(",")) if drained else frozenset(),
         switchover=_switchover(Words.of(order)) if order else None,
+        confirmed=_confirmation(Words.of(word)) if word else None,
         error=words.option("unreadable", ""),
     )
 
@@ -162,6 +172,13 @@ def _switchover(words: Words) -> Switchover:
     order = Switchover(name, source, target, words.number("epoch", 0), words.option("reason", "maintenance"), "ops")
     words.all_used()
     return order
+
+
+def _confirmation(words: Words) -> Confirmation:
+    owner = node(words.next(), words.option("machine", ""))
+    word = Confirmation(owner, words.number("epoch", 0), words.number("version", 0), "ops", "its plug is pulled")
+    words.all_used()
+    return word
 
 
 def lock(words: Words, session: str, name: str) -> Lock:

@@ -30,6 +30,7 @@ from failover.core.state import State
 from failover.core.step import Step, step
 from failover.core.values import (
     Breadcrumb,
+    Confirmation,
     Control,
     Crumb,
     Health,
@@ -265,7 +266,16 @@ class World:
             drained=frozenset({"db1"}) if self.chance.random() < 0.2 else frozenset(),
             switchover=order if self.chance.random() < 0.4 else None,
             error="cannot be read" if self.chance.random() < 0.05 else "",
+            confirmed=self.any_confirmation(),
         )
+
+    def any_confirmation(self) -> Confirmation | None:
+        """An operator's word, for the breadcrumb as it is or as it was."""
+        record = self.crumb.record
+        if record is None or self.chance.random() < 0.7:
+            return None
+        version = self.crumb.version - self.chance.choice([0, 0, 1])
+        return Confirmation(record.node, record.epoch, version, "ops", "its plug is pulled")
 
     def see_lock(self) -> None:
         """The watch shows the lock as it is."""
@@ -327,6 +337,7 @@ class World:
             self.change_health,
             lambda: self.take(happened.RoleReported(self.any_service(), self.state.attempt)),
             lambda: self.take(happened.MembersChanged(self.any_members())),
+            lambda: self.take(happened.ProofsChanged(dict.fromkeys(self.chance.choice([[], PEERS]), "lately"))),
             lambda: self.take(happened.StandingReported(self.chance.choice([None, 5]), self.chance.choice(["", "no"]))),
         ]
         rare: list[Callable[[], object]] = [
