@@ -66,6 +66,7 @@ def test_a_frozen_active_is_ended_with_its_service_before_the_peer_is_promoted(
         assert is_over(controller)
         assert is_over(redis)
         assert b.redis_role() == "master"
+        a.process.kill()
         a.start_redis()
         a.start()
         eventually(lambda: a.role() == "standby", 15, f"a comes back as a standby\n{pair.logs()}")
