@@ -3,14 +3,19 @@
 Logs in nowhere: whether a peer lets us in is for `failoverctl fence probe`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from config.draft import Draft
 from config.models.fencing import SshMethodSettings
 from config.models.fencing.ssh import split_jump
 from config.placeholders import fill
 from config.problems import Finding, KeyPath
-from config.ssh_files import FileUnusableError, knows, read_key, read_known_hosts
+
+if TYPE_CHECKING:
+    from config.ssh_files import FileUnusableError
 
 
 def ssh_findings(draft: Draft) -> Iterator[Finding]:
@@ -18,25 +23,31 @@ def ssh_findings(draft: Draft) -> Iterator[Finding]:
     for name, method in draft.fencing.methods.items() if draft.fencing else ():
         if isinstance(method, SshMethodSettings):
             path = ("fencing", "methods", name)
-            yield from _key(method, path)
-            yield from _hosts(method, path, draft)
+            if draft.files:
+                yield from _files(method, path, draft)
             yield from _jump(method, path, draft.nodes or {})
             yield from _ports(method, path)
 
 
-def _key(method: SshMethodSettings, path: KeyPath) -> Iterator[Finding]:
+def _files(method: SshMethodSettings, path: KeyPath, draft: Draft) -> Iterator[Finding]:
+    """Loaded only where the kind is used: idle memory counts."""
+    from config.ssh_files import FileUnusableError, read_key, read_known_hosts
+
     try:
         read_key(str(method.key))
     except FileUnusableError as error:
         yield _unusable((*path, "key"), error)
-
-
-def _hosts(method: SshMethodSettings, path: KeyPath, draft: Draft) -> Iterator[Finding]:
     try:
         lines = read_known_hosts(str(method.known_hosts))
     except FileUnusableError as error:
         yield _unusable((*path, "known_hosts"), error)
         return
+    yield from _hosts(method, path, draft, lines)
+
+
+def _hosts(method: SshMethodSettings, path: KeyPath, draft: Draft, lines: list[str]) -> Iterator[Finding]:
+    from config.ssh_files import knows
+
     if method.jump is not None:
         _, host, port = split_jump(method.jump)
         if not knows(lines, host, port):
