@@ -87,6 +87,16 @@ def test_a_pid_file_that_is_none_proves_nothing(folder: Path) -> None:
         assert "does not begin with a process id" in why
 
 
+def test_a_strike_that_comes_late_does_not_hit_a_newer_active(folder: Path) -> None:
+    for epoch, role, code in ((6, "active", 0), (7, "active", 1), (8, "active", 1), (8, "standby", 0)):
+        (folder / "orders" / "session.json").write_text(json.dumps({"epoch": epoch, "role": role}))
+        told = ask(folder, "--no-systemd", "--pidfile", "/nonexistent")
+        assert told[0] == code
+        assert code == 0 or "it is stale" in told[2]
+    (folder / "orders" / "floor").write_text("8\n")
+    assert "here is known of epoch 8 already" in ask(folder, "--no-systemd", "--pidfile", "/nonexistent")[2]
+
+
 def test_options_that_do_not_go_together_are_refused(folder: Path) -> None:
     assert "how is the service found?" in ask(folder, "--no-systemd")[2]
     assert "are for --no-systemd" in ask(folder, "--port-owner", "1")[2]

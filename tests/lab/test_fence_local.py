@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from config.models.fencing import SshMethodSettings
+from failover.core.values import Breadcrumb, Node, Verdict
+from failover.ports.service import Result, Strike
+from failover.support.launcher import Launcher
+from fencing.ssh import SshFence
 from tests.lab.host import Host
 from tests.lab.pair import BIN
+from tests.servers import sshd as sshd_server
+from tests.servers.sshd import make_key
 from tests.servers.wait import eventually
+from tests.support.hooks import with_launcher
 
 NONCE = "0123456789abcdef" * 2
 SERVICE = "orders"
@@ -83,6 +92,54 @@ def test_units_that_are_always_restarted_are_ended_with_all_their_processes_and_
     host.must("systemctl", "start", "other.service")  # a turn of systemd's later, too
     assert sleepers(host) == ["902"]
     assert ask(host, "fence")[0] == "FAILOVERD-FENCED", "it may be asked twice"
+
+
+def test_a_whole_strike_over_ssh_and_one_at_a_host_that_is_not_there(units: Host, tmp_path: Path) -> None:
+    missing = sshd_server.missing()
+    if missing:
+        pytest.skip(f"no sshd to test against, missing: {', '.join(missing)}")
+    host = units
+    for name in ("id", "host"):
+        make_key(tmp_path / name)
+    line = f"{BIN}/failoverctl fence-local --from-ssh --service {SERVICE} --unit orders.service"
+    host.write("/run/fence/host", (tmp_path / "host").read_text(), 0o600)
+    host.write("/run/fence/authorized", f'restrict,command="{line}" {(tmp_path / "id.pub").read_text()}')
+    host.write(
+        "/run/fence/config",
+        f"ListenAddress {host.address}:2222\nHostKey /run/fence/host\nAuthorizedKeysFile /run/fence/authorized\n"
+        "StrictModes no\nUsePAM no\nPidFile /run/fence/pid\nPermitRootLogin prohibit-password\n",
+    )
+    host.must("mkdir", "-p", "/run/sshd")
+    host.must("/usr/sbin/sshd", "-f", "/run/fence/config")
+    known = f"[{host.address}]:2222 {(tmp_path / 'host.pub').read_text()}"
+    (tmp_path / "known").write_text(known)
+    settings = SshMethodSettings.model_validate(
+        {
+            "kind": "ssh", "user": "root", "key": str(tmp_path / "id"), "known_hosts": str(tmp_path / "known"),
+            "port": 2222, "unit": "orders.service", "ports": (6399,), "connect_timeout": "2s", "timeout": "15s",
+        }
+    )  # fmt: skip
+    ids = [host.must("cat", path).strip() for path in ("/etc/machine-id", "/proc/sys/kernel/random/boot_id")]
+
+    def at(address: str) -> Strike:
+        crumb = Breadcrumb(Node("db2", ids[0]), 41, ids[1], f"{address}:8300")
+        return Strike(SERVICE, "db1", crumb, 42, 7)
+
+    async def story(launcher: Launcher) -> None:
+        method = SshFence("stop", settings, launcher, {})
+        gone = await method.fence(at(host.network.address(9)))
+        assert gone.verdict is Verdict.NOT_DONE
+        assert "the host is down, or the network is" in gone.detail
+        assert (await method.probe(at(host.address))).verdict is Verdict.DONE
+        assert len(sleepers(host)) == 5
+        done = await method.fence(at(host.address))
+        assert done == Result(Verdict.DONE, "controller and service are dead there, proven by their control groups")
+        assert sleepers(host) == ["902"]
+
+    try:
+        with_launcher(tmp_path / "near", story)
+    finally:
+        host.run("kill", host.must("cat", "/run/fence/pid").strip())
 
 
 def test_a_unit_that_is_not_allowed_or_not_there_is_refused_and_nothing_is_touched(units: Host) -> None:

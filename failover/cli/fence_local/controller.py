@@ -7,6 +7,7 @@ ssh nor who asks.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from failover.cli.fence_local.proc import kill_with_descendants, lives, owners_o
 from failover.daemon.state_folder import StateFolder, StateFolderError
 from failover.support.hook_records import end_recorded_hooks
 
-LOCK, OWN_LOCK = "controller.lock", "fence.lock"
+LOCK, OWN_LOCK, SESSION = "controller.lock", "fence.lock", "session.json"
+_LARGEST = 16_384
 _HOOKS_S = 2.0
 
 
@@ -49,6 +51,28 @@ class ControllerProcesses:
             _as_parent(self.folder)
         except OSError as error:
             raise Refused(f"{self.folder}: {error.strerror}; is the fence allowed to write there (root)?") from None
+
+    def refuse_stale(self, epoch: int) -> None:
+        """A strike that comes late must not hit what has become active under a newer epoch since. Raises Refused."""
+        newest = self._newest()
+        if newest > epoch or (newest == epoch and self._own_epoch() == epoch):
+            raise Refused(f"this strike is of epoch {epoch}, and here is known of epoch {newest} already: it is stale")
+
+    def _newest(self) -> int:
+        try:
+            return max(self._own_epoch(), StateFolder(self.folder).floor())
+        except StateFolderError as error:
+            raise Refused(str(error)) from None
+
+    def _own_epoch(self) -> int:
+        """Of its last claim, as it left it for its successor; 0 where nothing readable says so."""
+        try:
+            with open(self.folder / SESSION, "rb") as file:
+                told = json.loads(file.read(_LARGEST))
+        except (OSError, ValueError, RecursionError):
+            return 0
+        epoch = told.get("epoch") if isinstance(told, dict) and told.get("role") == "active" else 0
+        return epoch if isinstance(epoch, int) else 0
 
     def raise_floor(self, epoch: int) -> None:
         """Nothing is promoted here at or below that epoch, by whichever controller. Raises NotDone."""

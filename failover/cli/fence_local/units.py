@@ -17,6 +17,8 @@ from failover.cli.fence_local.outcome import Deadline, NotDone, Refused
 from failover.support.control_groups import MOUNT, ControlGroupError, group_of, processes_in
 
 _PROPERTIES = "LoadState,ActiveState,SubState,ControlGroup,Slice,Job"
+_PLACES = ("", "unified")
+"""Where cgroup v2 is mounted: alone, or beside v1."""
 _ENDED = ("inactive", "failed")
 _ASK_S = 5.0
 
@@ -48,8 +50,9 @@ class Unit:
 
     def kill(self) -> None:
         """SIGKILL to all in its group, at once where the kernel can (5.14): no fork escapes. Repeated until empty."""
-        with contextlib.suppress(OSError):
-            (MOUNT / self.group.strip("/") / "cgroup.kill").write_text("1")
+        for place in _PLACES:
+            with contextlib.suppress(OSError):  # an older kernel, or the group has gone
+                (MOUNT / place / self.group.strip("/") / "cgroup.kill").write_text("1")
         for pid in self.processes():
             if pid != os.getpid():
                 with contextlib.suppress(ProcessLookupError):

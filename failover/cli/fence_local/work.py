@@ -124,6 +124,7 @@ def fence(asked: FenceRequest, allowed: Allowed, deadline: Deadline) -> dict[str
     if not (rebooted or processes.known or any(isinstance(unit, Unit) and unit.processes() for unit in endings[:-1])):
         raise Refused(_no_folder(allowed))
     processes.take_turn(deadline)
+    processes.refuse_stale(asked.epoch)
     processes.raise_floor(asked.epoch)
     for ending in endings[:-1]:  # the controller first: it must not promote meanwhile
         ending.stop(deadline)
