@@ -92,7 +92,10 @@ def transport_reason(outcome: Outcome, settings: SshMethodSettings) -> Reason:
                 jump=settings.jump,
             )  # fmt: skip
             return Reason(f"{filled} ({_line_of(said, found)})", untouched)
-    return Reason(f"ssh failed: {outcome.describe()}", False)
+    words = (
+        "ssh ended with 255 for no known reason; the fence may have been killed there, and what was done is not known"
+    )
+    return Reason(f"{words} ({outcome.describe()})", False)
 
 
 def _line_of(text: str, found: re.Match[str]) -> str:

@@ -34,7 +34,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 HELPER = f"/usr/bin/env PYTHONPATH={CHECKOUT} {sys.executable} -m failover.cli fence-local"
 SERVICE, UNIT = "orders-db", "orders-db.service"
 
-_SERVE = "import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(600)"
+SERVE = "import socket, time; s = socket.create_server(('127.0.0.1', {port})); time.sleep(600)"
 _CONTROL = """
 import pathlib, subprocess, sys, time
 sys.path.insert(0, {checkout!r})
@@ -54,7 +54,7 @@ class FarSide:
         self.folder = scratch_folder("far-side")
         self.state = self.folder / "state" / SERVICE
         self.port = free_port()
-        self.service = ServerProcess([sys.executable, "-c", _SERVE.format(port=self.port)], self.folder / "service.log")
+        self.service = ServerProcess([sys.executable, "-c", SERVE.format(port=self.port)], self.folder / "service.log")
         code = _CONTROL.format(checkout=str(CHECKOUT), folder=str(self.state))
         self.controller = ServerProcess([sys.executable, "-c", code], self.folder / "controller.log")
         self.timeout_s: float | None = None  # shorter than a file may say: tests of the deadline need not wait

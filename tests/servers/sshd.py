@@ -104,14 +104,15 @@ class Sshd:
     def pause(self) -> None:
         """SIGSTOP to it and to all its logins."""
         for process in self._processes():
-            process.send_signal(signal.SIGSTOP)
+            with contextlib.suppress(psutil.NoSuchProcess):  # a shell of the login may have ended just now
+                process.send_signal(signal.SIGSTOP)
 
     def running(self, word: str) -> list[int]:
-        """Processes of its logins whose command line holds that word."""
+        """Processes of its logins whose command line has that very word."""
         found = []
         for process in self._processes()[1:]:
             with contextlib.suppress(psutil.Error):
-                if any(word in part for part in process.cmdline()) and "sshd" not in process.name():
+                if word in process.cmdline() and "sshd" not in process.name():
                     found.append(process.pid)
         return found
 
