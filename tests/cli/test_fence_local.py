@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from failover.daemon.identity import IdentityError, read_machine_id
-from failover.support.spawner import boot_id
+from failover.support.spawner import boot_id, start_time
 from tests.servers.guardian import scratch_folder
 from tests.servers.process import ServerProcess
 
@@ -85,6 +85,22 @@ def test_a_pid_file_that_is_none_proves_nothing(folder: Path) -> None:
         code, word, why = ask(folder, "--no-systemd", "--pidfile", str(folder / "pid"))
         assert (code, word) == (1, "FAILOVERD-NOT")
         assert "does not begin with a process id" in why
+
+
+def test_hooks_that_a_dead_controller_has_left_behind_are_ended(folder: Path) -> None:
+    hook = ServerProcess(["sleep", "701"], folder / "log")
+    hook.start()
+    assert hook.pid is not None
+    (folder / "orders" / "hooks").mkdir()
+    (folder / "orders" / "hooks" / "promote-1").write_text(
+        f"name promote\npid {hook.pid}\nstart_time {start_time(hook.pid)}\nboot_id {boot_id()}\n"
+        "controller 4194300\ncontroller_start_time 1\n"
+    )
+    try:
+        assert ask(folder, "--no-systemd", "--pidfile", "/nonexistent")[0] == 0
+        assert not hook.running
+    finally:
+        hook.kill()
 
 
 def test_a_strike_that_comes_late_does_not_hit_a_newer_active(folder: Path) -> None:

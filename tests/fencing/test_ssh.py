@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from failover.cli.fence_local.proc import owners_of_file
 from failover.core.values import Verdict
 from failover.daemon.state_folder import StateFolder
 from failover.support.launcher import Launcher
@@ -255,9 +256,9 @@ def test_a_helper_that_is_killed_leaves_it_unknown(far: FarSide) -> None:
         async def story(launcher: Launcher) -> None:
             method = SshFence("stop", far.settings(), launcher, {})
             task = asyncio.create_task(method.fence(strike_here()))
-            found = await eventually_async(lambda: far.sshd.running("failover.cli"), 10, "the helper waits its turn")
-            await asyncio.sleep(0.2)
-            for pid in found:
+            lock = far.state / "fence.lock"
+            helpers = lambda: owners_of_file(lock) & set(far.sshd.running("failover.cli"))  # noqa: E731
+            for pid in await eventually_async(helpers, 10, "the helper waits its turn"):
                 os.kill(pid, signal.SIGKILL)
             result = await task
             assert result.verdict is Verdict.UNKNOWN, result.detail

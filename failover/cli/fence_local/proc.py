@@ -78,11 +78,15 @@ def _with_open(wanted: Callable[[str, str], bool]) -> Iterator[int]:
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
         with contextlib.suppress(OSError):  # it ended, or is somebody else's
-            for descriptor in os.scandir(f"/proc/{entry}/fd"):
-                with contextlib.suppress(OSError):
-                    if wanted(os.readlink(descriptor.path), descriptor.path):
-                        yield int(entry)
-                        break
+            if any(_is_wanted(f"/proc/{entry}/fd/{fd}", wanted) for fd in os.listdir(f"/proc/{entry}/fd")):
+                yield int(entry)
+
+
+def _is_wanted(descriptor: str, wanted: Callable[[str, str], bool]) -> bool:
+    try:
+        return wanted(os.readlink(descriptor), descriptor)
+    except OSError:  # closed meanwhile
+        return False
 
 
 def kill_with_descendants(pids: Iterable[int]) -> set[int]:

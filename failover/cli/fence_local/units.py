@@ -34,7 +34,12 @@ class Unit:
             raise Refused(
                 f"systemd does not know {name} here ({found}): is it the unit's name? systemctl status {name}"
             )
-        self.group = told.get("ControlGroup") or group_of(name, told.get("Slice") or "system.slice")
+        self.group = told.get("ControlGroup") or self._former_group(told.get("Slice") or "system.slice", deadline)
+
+    def _former_group(self, slice_name: str, deadline: Deadline) -> str:
+        """Where a stopped unit had its processes: one may have been left there. In a container, below its root."""
+        root = _systemctl(["show", "--no-pager", "--property=ControlGroup"], deadline).strip()
+        return group_of(self.name, slice_name, root.partition("=")[2])
 
     def processes(self) -> list[int]:
         """What runs in its control group. Raises NotDone where that cannot be read."""
