@@ -14,7 +14,7 @@ from failover.ports.service import Result, Strike
 from failover.support.launcher import Launcher
 from fencing.ssh import SshFence
 from tests.lab.host import Host
-from tests.lab.pair import BIN
+from tests.lab.pair import BIN, Pair
 from tests.servers import sshd as sshd_server
 from tests.servers.sshd import make_key
 from tests.servers.wait import eventually
@@ -55,18 +55,24 @@ def units(host: Host) -> Iterator[Host]:
     host.must("systemctl", "daemon-reload")
 
 
-def ask(host: Host, verb: str, unit: str = "orders.service", boot: str = "") -> tuple[str, dict[str, object]]:
+def ask(
+    host: Host,
+    verb: str,
+    unit: str = "orders.service",
+    service: str = SERVICE,
+    controller: str = "failoverd@orders.service",
+    epoch: int = 42,
+    options: tuple[str, ...] = ("--service", SERVICE, "--unit", "orders.service", "--unit", "absent.service"),
+) -> tuple[str, dict[str, object]]:
     """What a peer asks over ssh, as the forced command gets it; the answer's word and facts."""
     machine = host.must("cat", "/etc/machine-id").strip()
-    boot = boot or host.must("cat", "/proc/sys/kernel/random/boot_id").strip()
+    boot = host.must("cat", "/proc/sys/kernel/random/boot_id").strip()
     words = (
-        f"failoverctl fence-local {verb} service={SERVICE} unit={unit} controller=failoverd@orders.service ports=6399 "
-        f"nonce={NONCE} machine={machine} boot={boot} epoch=42 deadline=10"
+        f"failoverctl fence-local {verb} service={service} unit={unit} controller={controller} ports=6399 "
+        f"nonce={NONCE} machine={machine} boot={boot} epoch={epoch} deadline=10"
     )
-    done = host.run(
-        "env", f"SSH_ORIGINAL_COMMAND={words}", f"{BIN}/failoverctl", "fence-local", "--from-ssh",
-        "--service", SERVICE, "--unit", "orders.service", "--unit", "absent.service",
-    )  # fmt: skip
+    asked = ("env", f"SSH_ORIGINAL_COMMAND={words}", f"{BIN}/failoverctl", "fence-local", "--from-ssh", *options)
+    done = host.run(*asked)
     word, nonce, facts = done.stdout.strip().split(" ", 2)
     assert nonce == NONCE, done.stdout + done.stderr
     return word, json.loads(facts)
@@ -149,3 +155,29 @@ def test_a_unit_that_is_not_allowed_or_not_there_is_refused_and_nothing_is_touch
     word, facts = ask(units, "fence", unit="absent.service")
     assert "systemd does not know absent.service here" in str(facts["why"])
     assert sleepers(units) == ["900", "901", "902", "903", "904"]
+
+
+def test_the_shipped_unit_of_a_real_controller_is_ended_and_stays_down_until_it_is_started(pair: Pair) -> None:
+    active, standby = pair.begin()
+    epoch = int(active.status()["epoch"])
+    options = ("--config", f"/etc/failoverd/{active.name}.yaml", "--controller", active.controller)
+
+    def fence(under: int) -> tuple[str, dict[str, object]]:
+        return ask(pair.host, "fence", active.unit, "cache", active.controller, under, options)
+
+    word, facts = fence(epoch)
+    assert (word, facts["certain"]) == ("FAILOVERD-NOT", True)
+    assert "it is stale" in str(facts["why"]), "a late strike does not hit whoever is active under a newer epoch"
+    assert active.role() == "active"
+    word, facts = fence(epoch + 1)
+    assert word == "FAILOVERD-FENCED", facts
+    for unit in (active.controller, active.unit):
+        state, pid = pair.host.show(unit, "ActiveState", "MainPID")
+        assert state in ("inactive", "failed")
+        assert pid == "0"
+    pair.comes(standby.name, "active", 40)
+    assert pair.host.show(active.controller, "ActiveState")[0] in ("inactive", "failed"), "Restart=always does not"
+    assert int(standby.status()["epoch"]) > epoch
+    pair.host.must("systemctl", "reset-failed", active.controller)
+    pair.host.must("systemctl", "start", active.controller)
+    pair.comes(active.name, "standby")
