@@ -44,7 +44,7 @@ exec sleep 904
 def units(host: Host) -> Iterator[Host]:
     host.write("/run/controller", _CONTROLLER, 0o755)
     for name, lines in _UNITS.items():
-        host.write(f"/run/systemd/system/{name}", f"[Service]\n{lines}\n")
+        host.write(f"/run/systemd/system/{name}", f"[Unit]\nStartLimitIntervalSec=0\n[Service]\n{lines}\n")
     host.must("systemctl", "daemon-reload")
     host.must("systemctl", "start", *_UNITS)
     eventually(lambda: host.run("pgrep", "-f", "sleep 903").returncode == 0, 10, "the controller is up")
