@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ControllerMethodSettings,
         EpochMethodSettings,
         ManualMethodSettings,
+        SshMethodSettings,
     )
     from fencing.peer import PeerAuth
 
@@ -69,9 +70,16 @@ def _epoch(name: str, settings: EpochMethodSettings, _: FenceContext) -> FenceMe
     return EpochFence(name, settings.because)
 
 
+def _ssh(name: str, settings: SshMethodSettings, context: FenceContext) -> FenceMethod:
+    from fencing.ssh import SshFence
+
+    return SshFence(name, settings, context.launcher, context.nodes)
+
+
 FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "command": _command,
     "controller": _controller,
     "manual": _manual,
     "epoch": _epoch,
+    "ssh": _ssh,
 }

@@ -6,7 +6,7 @@ Knows nothing of who will be fenced.
 from collections.abc import Iterator
 
 from config.draft import Draft
-from config.models.fencing import CommandMethodSettings
+from config.models.fencing import CommandMethodSettings, SshMethodSettings
 from config.placeholders import ALWAYS_KNOWN, known_for, used_in
 from config.problems import Finding, did_you_mean
 
@@ -16,12 +16,16 @@ def placeholder_findings(draft: Draft) -> Iterator[Finding]:
     if draft.fencing is None or draft.nodes is None:
         return
     for name, method in draft.fencing.methods.items():
-        if not isinstance(method, CommandMethodSettings):
-            continue
-        for placeholder in used_in(method.run):
-            reason = _reason(draft, placeholder)
-            if reason:
-                yield Finding(("fencing", "methods", name, "run"), *reason)
+        texts: dict[str, tuple[str, ...]] = {}
+        if isinstance(method, CommandMethodSettings):
+            texts["run"] = method.run
+        elif isinstance(method, SshMethodSettings):
+            texts = {"address": (method.address,), "run": method.run or ()}
+        for key, text in texts.items():
+            for placeholder in used_in(text):
+                reason = _reason(draft, placeholder)
+                if reason:
+                    yield Finding(("fencing", "methods", name, key), *reason)
 
 
 def _reason(draft: Draft, placeholder: str) -> tuple[str, str] | None:

@@ -49,6 +49,14 @@ def may_start(context: typer.Context) -> None:
     raise typer.Exit(main(context.args))
 
 
+@app.command("fence-local", hidden=True, context_settings=_PASSED_ON)
+def fence_local(context: typer.Context) -> None:
+    """The far side of the fence method ssh: for a peer's key in authorized_keys."""
+    from failover.cli.fence_local import main
+
+    raise typer.Exit(main(context.args))
+
+
 @app.command("demo", context_settings=_PASSED_ON)
 def demo(context: typer.Context) -> None:
     """A whole cluster on this host, to look at and to break."""
