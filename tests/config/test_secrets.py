@@ -49,7 +49,7 @@ def test_a_secret_is_in_no_repr_and_no_dump(files: Files) -> None:
     ["hunter2", "'{file: x}'", "[hunter2]", "{hunter2: x}", "{file: hunter2}", "{file: [hunter2]}", "{env: ''}", "{}"],
 )
 def test_literal_text_is_refused_whatever_its_shape(text: str, files: Files) -> None:
-    assert _error(files, text).endswith("write {file: /etc/failoverd/NAME} or {env: NAME}")
+    assert _error(files, text).endswith("write {file: /etc/failoverd/NAME}, {credential: NAME} or {env: NAME}")
 
 
 def test_literal_text_is_not_repeated_in_the_message(files: Files) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, model_validator
 
 from config.durations import Duration
+from config.models.fencing.agent import AgentMethodSettings
 from config.models.fencing.chain import ProvingSettings, VerifySettings
 from config.models.fencing.command import CommandMethodSettings
 from config.models.fencing.controller import ControllerMethodSettings
@@ -18,6 +19,7 @@ from config.models.section import Name, Section, Switch, derived
 __all__ = [
     "BLOCKING_KINDS",
     "FENCER_KINDS",
+    "AgentMethodSettings",
     "CommandMethodSettings",
     "ControllerMethodSettings",
     "EpochMethodSettings",
@@ -29,7 +31,11 @@ __all__ = [
 ]
 
 MethodSettings = Annotated[
-    CommandMethodSettings | ControllerMethodSettings | ManualMethodSettings | EpochMethodSettings,
+    CommandMethodSettings
+    | ControllerMethodSettings
+    | ManualMethodSettings
+    | EpochMethodSettings
+    | AgentMethodSettings,
     Field(discriminator="kind"),
 ]
 FENCER_KINDS: tuple[str, ...] = tuple(
