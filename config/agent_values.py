@@ -6,13 +6,11 @@ An agent reads `name=value` lines from its standard input. Source: FenceAgentAPI
 
 import re
 
-OWNED = frozenset(
-    "action option nodename agent delay quiet version help separator disable_timeout stonith_status_sleep".split()
-)
+_BY_US = "action option nodename agent delay quiet version help separator disable_timeout"
+OWNED = frozenset(_BY_US.split())
 OWNED_PREFIXES = ("verbose", "debug")
-NEVER_FENCE = frozenset(
-    "fence_ack_manual fence_compute fence_dummy fence_evacuate fence_heuristics_ping fence_kdump fence_watchdog".split()
-)
+_IDLE = "ack_manual compute dummy evacuate heuristics_ping kdump watchdog"
+NEVER_FENCE = frozenset(f"fence_{name}" for name in _IDLE.split())
 """They gate, witness or report; the node lives on."""
 ON_TARGET = frozenset({"fence_mpath", "fence_scsi"})
 PLUGS = ("plug", "port")

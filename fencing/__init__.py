@@ -16,6 +16,7 @@ from failover.support.launcher import Launcher
 
 if TYPE_CHECKING:
     from config.models.fencing import (
+        AgentMethodSettings,
         CommandMethodSettings,
         ControllerMethodSettings,
         EpochMethodSettings,
@@ -69,9 +70,16 @@ def _epoch(name: str, settings: EpochMethodSettings, _: FenceContext) -> FenceMe
     return EpochFence(name, settings.because)
 
 
+def _agent(name: str, settings: AgentMethodSettings, context: FenceContext) -> FenceMethod:
+    from fencing.agent.method import AgentFence
+
+    return AgentFence(name, settings, context.launcher, context.nodes, context.folder)
+
+
 FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "command": _command,
     "controller": _controller,
     "manual": _manual,
     "epoch": _epoch,
+    "agent": _agent,
 }

@@ -43,7 +43,9 @@ def test_when_it_is_cancelled_what_left_the_session_ends_too(tmp_path: Path, lin
 
 
 def test_when_it_ends_by_itself_it_leaves_nothing_behind(tmp_path: Path) -> None:
-    command = replace(shell(ORPHAN.format(file=tmp_path / "pid") + f"; until [ -s {tmp_path}/pid ]; do :; done"), whole_tree=True)
+    command = replace(
+        shell(ORPHAN.format(file=tmp_path / "pid") + f"; until [ -s {tmp_path}/pid ]; do :; done"), whole_tree=True
+    )
     outcome = with_launcher(tmp_path, lambda launcher: launcher.run(command))
     assert outcome.exit_code == 0
     assert not lives(number_in(tmp_path / "pid"))

@@ -31,11 +31,7 @@ __all__ = [
 ]
 
 MethodSettings = Annotated[
-    CommandMethodSettings
-    | ControllerMethodSettings
-    | ManualMethodSettings
-    | EpochMethodSettings
-    | AgentMethodSettings,
+    CommandMethodSettings | ControllerMethodSettings | ManualMethodSettings | EpochMethodSettings | AgentMethodSettings,
     Field(discriminator="kind"),
 ]
 FENCER_KINDS: tuple[str, ...] = tuple(

@@ -70,9 +70,7 @@ OPTION_SCHEMA: dict[str, Any] = {
         REFERENCE_SCHEMA,
     ]
 }
-OptionField = Annotated[
-    Any, PlainValidator(_option), PlainSerializer(_written, return_type=Any), Schema(OPTION_SCHEMA)
-]
+OptionField = Annotated[Any, PlainValidator(_option), PlainSerializer(_written, return_type=Any), Schema(OPTION_SCHEMA)]
 Program = Annotated[str, AfterValidator(_program), Schema({"type": "string", "pattern": f"^{_PROGRAM}$"})]
 
 
