@@ -13,7 +13,7 @@ from failover.support.command import Outcome
 
 LONGEST = 300
 _PREFIX = re.compile(r"^[0-9]{4}-[0-9-]+ [0-9:,]+ [A-Z]+: |^(ERROR|WARNING)(:root)?: ?")
-_NOISE = re.compile(r"DeprecationWarning|^\s*(from|import) |Traceback|^\s*File \"|^\s*$")
+_NOISE = re.compile(r"DeprecationWarning|^\s*(from|import) |Traceback|Please use '-h' for usage|^\s*File \"|^\s*$")
 _MEANING: tuple[tuple[str, str], ...] = (
     (r"CERTIFICATE_VERIFY_FAILED|certificate verify failed|SSLError", "its certificate is not trusted (see ca)"),
     (r"Unable to obtain correct plug status", "it gives no status: a wrong user or password, or there is no such plug"),
