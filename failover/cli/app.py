@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from failover.cli import files, last_will, ordering, reading
+from failover.cli import fence, files, last_will, ordering, reading
 from failover.cli.exit_codes import ExitCode
 
 _CODES = "Exit codes: " + ", ".join(f"{code} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
@@ -35,6 +35,7 @@ for command in (
 ):
     app.command(command.__name__.replace("_", "-"))(command)
 app.command("format")(files.format_store)
+app.add_typer(fence.app)
 
 
 @app.command("may-start", context_settings=_PASSED_ON)

@@ -227,7 +227,7 @@ async def _struck(talk: _Talk) -> Result:
 
 async def _proven(talk: _Talk) -> Proof:
     power, words = await talk.power(talk.left_s() * 0.6)
-    missing = await _missing_plug(talk)
+    missing = await _missing_plug(talk) if power is not Power.UNKNOWN else ""
     if power is Power.OFF:
         said = f"; {missing}" if missing else ": it is another one's device, or plug"
         return Proof(Verdict.NOT_DONE, f"its device says OFF for a node that lives{said}", lies=True)
