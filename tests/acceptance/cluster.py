@@ -253,7 +253,7 @@ class Cluster:
                 "session_timeout": options.get("session_timeout", "2s"),
                 "tick_time": options.get("tick_time", "200ms"),
             },
-            "nodes": {name: {"address": "127.0.0.1"} for name in self.hosts},
+            "nodes": {name: {"address": "127.0.0.1", **options.get("facts", {}).get(name, {})} for name in self.hosts},
             "control": {
                 "kind": "command",
                 "promote": hook("promote", "10s"),
@@ -268,7 +268,7 @@ class Cluster:
                 {"kind": "process", "pidfile": str(host.folder / "redis.pid"), "every": "200ms", "timeout": "200ms"},
                 {"kind": "tcp", "port": host.port, "every": "200ms", "timeout": "200ms"},
             ],
-            "fencing": options.get("fencing")
+            "fencing": (options["fencing"](host) if callable(options.get("fencing")) else options.get("fencing"))
             or {
                 "methods": {
                     "ask": {"kind": "controller", "timeout": "3s"},

@@ -71,7 +71,7 @@ class Bmc:
         self.port = free_port()
         self.folder = scratch_folder("bmc")
         (self.folder / "state").mkdir()
-        (self.folder / "pids").write_text("\n".join(map(str, pids)))
+        self.feed(pids)
         lan = _LAN.format(address=LOOPBACK, port=self.port, folder=self.folder, user=USER, password=PASSWORD)
         (self.folder / "lan.conf").write_text(lan)
         (self.folder / "sim.emu").write_text(_EMULATED)
@@ -98,6 +98,10 @@ class Bmc:
             raise ServerStartError(f"{late}\n{self._process.last_output()}") from None
         if not self._process.running:
             raise ServerStartError(f"ipmi_sim ended at its start:\n{self._process.last_output()}")
+
+    def feed(self, pids: Iterable[Path]) -> None:
+        """Say what has its power from it."""
+        (self.folder / "pids").write_text("\n".join(map(str, pids)))
 
     def pause(self) -> None:
         """Its port stays, nothing answers."""
