@@ -6,7 +6,7 @@ Decides nothing: whether a device that never said ON is believed is the chain's 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from config.agent_values import MASKED, NEVER_FENCE, is_secret
@@ -17,7 +17,7 @@ from failover.ports.service import Line, Proof, Result, Strike, Traits
 from failover.support.command import DEFAULT_PATH, Command, Outcome
 from failover.support.launcher import Launcher
 from fencing.agent.answers import Power, listed, plugs_of, power_of, words_of
-from fencing.agent.discovery import AgentError
+from fencing.agent.discovery import FOLDERS, AgentError
 from fencing.agent.metadata import Metadata, metadata_of
 from fencing.agent.options import OptionError, Told, placeholders_in, tell
 from fencing.agent.turns import NotMyTurn, turn
@@ -31,7 +31,8 @@ SLACK_S = 0.1
 
 
 class AgentFence:
-    """Implements `FenceMethod`. `nodes`: the locally configured facts; `folder`: for the devices' locks."""
+    """Implements `FenceMethod`. `nodes`: the locally configured facts; `folder`: for the devices' locks;
+    `programs`: the folders of the agents."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class AgentFence:
         launcher: Launcher,
         nodes: Mapping[str, Facts],
         folder: Path | None = None,
+        programs: Sequence[str] = FOLDERS,
     ) -> None:
         """Asks the agent for its metadata, which blocks (once for each version of it, some 100 ms)."""
         self.name = name
@@ -48,6 +50,7 @@ class AgentFence:
         self._launcher = launcher
         self._nodes = nodes
         self._folder = folder
+        self._programs = programs
         self.traits = Traits(
             attempts=settings.attempts,
             whole=settings.agent not in NEVER_FENCE,
@@ -98,7 +101,7 @@ class AgentFence:
     def plan(self, strike: Strike) -> list[Line]:
         settings = self._settings
         try:
-            metadata = metadata_of(settings.agent)
+            metadata = metadata_of(settings.agent, self._programs)
             told = tell(settings.options, metadata, facts_of(strike, self._nodes))
         except (AgentError, OptionError) as reason:
             return [Line("cannot be run", str(reason))]
@@ -126,7 +129,7 @@ class AgentFence:
         if obstacle:
             raise _Refused(obstacle)
         try:
-            metadata = await asyncio.to_thread(metadata_of, self._settings.agent)
+            metadata = await asyncio.to_thread(metadata_of, self._settings.agent, self._programs)
             told = tell(self._settings.options, metadata, facts_of(strike, self._nodes))
         except (AgentError, OptionError) as reason:
             hint = getattr(reason, "hint", "")
@@ -138,7 +141,7 @@ class AgentFence:
     def _is_fabric(self) -> bool:
         """What cannot be asked now may be so later; then the stricter is taken: it takes the host's power."""
         try:
-            return metadata_of(self._settings.agent).fabric
+            return metadata_of(self._settings.agent, self._programs).fabric
         except AgentError:
             return False
 
