@@ -18,7 +18,7 @@ from config.problems import Finding, KeyPath, did_you_mean
 from config.secrets import Secret
 from fencing.agent.discovery import FOLDERS, AgentError, installed
 from fencing.agent.metadata import WHOLE_NUMBERS, Metadata, Parameter, metadata_of
-from fencing.agent.options import OptionError, tell
+from fencing.agent.options import OptionError, placeholders_in, tell
 from fencing.target import Facts
 
 log = logging.getLogger("failoverd")
@@ -176,11 +176,11 @@ def _number(method: AgentMethodSettings, metadata: Metadata, name: str) -> int:
 def _filled_in(
     path: KeyPath, method: AgentMethodSettings, metadata: Metadata, nodes: Mapping[str, Facts]
 ) -> Iterator[Finding]:
-    """For each node: what only its facts make wrong. Secrets are not needed for that."""
-    options = {name: value for name, value in method.options.items() if not isinstance(value, Secret)}
+    """For each node: what only its facts make wrong."""
+    options = {name: value for name, value in method.options.items() if placeholders_in({name: value})}
     for node, facts in nodes.items():
         try:
             tell(options, metadata, {"address": "", **facts, "name": node})
         except OptionError as reason:
-            if "is not known" not in str(reason) and "is set by" not in str(reason):  # told without the metadata
+            if "is not known" not in str(reason):  # told without the metadata
                 yield Finding((*path, "options"), f"for {node}: {reason}", "change the fact of that node", at_key=True)
