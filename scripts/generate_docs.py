@@ -12,7 +12,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Callable, Iterator, Mapping
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, cast
@@ -50,8 +50,16 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def command_line() -> str:
     """Every command of failoverctl with its arguments and options."""
-    commands = cast(Any, typer.main.get_command(app)).commands
-    return "\n\n".join(_command(name, command) for name, command in commands.items())
+    return "\n\n".join(_command(name, command) for name, command in _flat(cast(Any, typer.main.get_command(app))))
+
+
+def _flat(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with its whole name; of a group only its commands."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _flat(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def _command(name: str, command: Any) -> str:
