@@ -42,11 +42,13 @@ class Draft:
     max_lag: int | None = None
     limits: LimitSettings | None = None
     api: ApiSettings | None = None
+    files: bool = True  # whether the secret files that it names may be looked at
 
 
-def of_config(config: Config) -> Draft:
+def of_config(config: Config, context: object = None) -> Draft:
     """Give the draft of a file without mistakes in its sections."""
     return Draft(
+        files=_wants_files(context),
         node=config.node,
         store=config.store,
         nodes=config.nodes,
@@ -69,6 +71,7 @@ def of_rest(data: Mapping[str, Any], findings: Iterable[Finding], context: objec
     sections = {name: rest.section(name, context) for name in _SECTIONS}
     return Draft(
         **sections,
+        files=_wants_files(context),
         health=tuple(rest.probes(context)),
         broken_methods=frozenset(rest.broken_methods),
     )
@@ -111,6 +114,10 @@ class _Rest:
                 settings = _validated(HealthSettings, probe, context)
                 if settings is not None:
                     yield index, settings
+
+
+def _wants_files(context: object) -> bool:
+    return not isinstance(context, Mapping) or bool(context.get("read_secrets", True))
 
 
 def _validated(annotation: Any, value: object, context: object) -> Any:

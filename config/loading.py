@@ -75,7 +75,7 @@ def _judge(document: Document, context: object, others: Iterable[Check]) -> tupl
         findings += _new(findings_of(error, document.data), findings)
         rest = draft.of_rest(document.data, findings, context)
         return None, findings + _checked(rest, others)
-    return config, findings + _checked(draft.of_config(config), others)
+    return config, findings + _checked(draft.of_config(config, context), others)
 
 
 def _checked(part: draft.Draft, others: Iterable[Check]) -> list[Finding]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ControllerMethodSettings,
         EpochMethodSettings,
         ManualMethodSettings,
+        SshMethodSettings,
     )
     from fencing.peer import PeerAuth
 
@@ -76,10 +77,17 @@ def _agent(name: str, settings: AgentMethodSettings, context: FenceContext) -> F
     return AgentFence(name, settings, context.launcher, context.nodes, context.folder)
 
 
+def _ssh(name: str, settings: SshMethodSettings, context: FenceContext) -> FenceMethod:
+    from fencing.ssh import SshFence
+
+    return SshFence(name, settings, context.launcher, context.nodes)
+
+
 FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "command": _command,
     "controller": _controller,
     "manual": _manual,
     "epoch": _epoch,
     "agent": _agent,
+    "ssh": _ssh,
 }

@@ -13,6 +13,7 @@ from config.checks.hooks import hook_findings
 from config.checks.lease import lease_findings
 from config.checks.nodes import node_findings
 from config.checks.placeholders import placeholder_findings
+from config.checks.ssh import ssh_findings
 from config.checks.stopping import stop_findings
 from config.draft import Draft
 from config.problems import Finding
@@ -26,6 +27,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     lease_findings,
     hook_findings,
     stop_findings,
+    ssh_findings,
     candidate_findings,
 )
 

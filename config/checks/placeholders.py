@@ -6,7 +6,7 @@ Knows nothing of who will be fenced.
 from collections.abc import Iterator
 
 from config.draft import Draft
-from config.models.fencing import AgentMethodSettings, CommandMethodSettings, MethodSettings
+from config.models.fencing import AgentMethodSettings, CommandMethodSettings, MethodSettings, SshMethodSettings
 from config.placeholders import ALWAYS_KNOWN, known_for, used_in
 from config.problems import Finding, KeyPath, did_you_mean
 
@@ -31,6 +31,9 @@ def _texts_of(method: MethodSettings) -> Iterator[tuple[KeyPath, tuple[str, ...]
         for option, value in method.options.items():
             if isinstance(value, (str, tuple)):
                 yield ("options", option), value if isinstance(value, tuple) else (value,)
+    elif isinstance(method, SshMethodSettings):
+        yield ("address",), (method.address,)
+        yield ("run",), method.run or ()
 
 
 def _reason(draft: Draft, placeholder: str) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from failover.cli import fence, files, last_will, ordering, reading
+from failover.cli import fence, files, install, last_will, ordering, reading
 from failover.cli.exit_codes import ExitCode
 
 _CODES = "Exit codes: " + ", ".join(f"{code} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
@@ -31,6 +31,8 @@ for command in (
     ordering.undrain,
     files.check_config,
     files.schema,
+    install.install,
+    install.uninstall,
     last_will.last_will,
 ):
     app.command(command.__name__.replace("_", "-"))(command)
@@ -42,6 +44,14 @@ app.add_typer(fence.app)
 def may_start(context: typer.Context) -> None:
     """For ExecCondition= of the service's unit: may it be started now?"""
     from failover.cli.may_start import main
+
+    raise typer.Exit(main(context.args))
+
+
+@app.command("fence-local", hidden=True, context_settings=_PASSED_ON)
+def fence_local(context: typer.Context) -> None:
+    """The far side of the fence method ssh: for a peer's key in authorized_keys."""
+    from failover.cli.fence_local import main
 
     raise typer.Exit(main(context.args))
 

@@ -27,6 +27,7 @@ from failover.daemon.compose import (
     settings_of,
     standing_every_s,
 )
+from failover.daemon.notify import Teller
 from failover.runtime.controller import Reloaded
 
 log = logging.getLogger("failoverd")
@@ -88,10 +89,11 @@ def _clashes(config: Config) -> list[Finding]:
 class Reloader:
     """Takes SIGHUPs, one after the other. `config`: what is in force."""
 
-    def __init__(self, works: Works, config: Config, version: str, examine: Examine) -> None:
+    def __init__(self, works: Works, config: Config, version: str, examine: Examine, teller: Teller) -> None:
         self._works = works
         self._version = version
         self._examine = examine
+        self._teller = teller
         self._reload: asyncio.Task[None] | None = None
         self._again = False
         self.config = config
@@ -106,6 +108,7 @@ class Reloader:
     async def _reload_all(self) -> None:
         while self._again:
             self._again = False
+            self._teller.reloading()
             examined = await asyncio.to_thread(self._examine)
             if examined.config is None:
                 for problem in examined.problems:
@@ -115,6 +118,7 @@ class Reloader:
                 for warning in examined.config.warnings:
                     log.warning("%s", warning)
                 await self._take(examined.config)
+            self._teller.reloaded()
 
     async def _take(self, new: Config) -> None:
         old, (taken, refused) = self.config, may_take(self.config, new)

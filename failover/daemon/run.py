@@ -18,6 +18,7 @@ from failover.daemon.compose import Parts, compose
 from failover.daemon.exit_codes import ExitCode
 from failover.daemon.fail_stop import FailStop
 from failover.daemon.identity import IdentityError
+from failover.daemon.notify import Supervisor, Teller
 from failover.daemon.reload import Examine, Reloader
 from failover.daemon.state_folder import StateFolder, StateFolderError
 from failover.daemon.stopping import Stopping
@@ -66,10 +67,17 @@ async def _main(config: Config, folder: StateFolder, version: str, examine: Exam
     threading.excepthook = lambda raised: fail_stop.now(f"a thread ended: {raised.exc_value}", raised.exc_value)
     parts.works.launcher.lost.add_done_callback(lambda lost: _launcher_lost(fail_stop, ending, lost))
     watchdog = LoopWatchdog(lambda: parts.works.controller.beats, lambda: fail_stop.now("the event loop is stuck"))
-    reloader = Reloader(parts.works, config, version, examine)
+    teller = Teller(parts.works.controller, Supervisor())
+    reloader = Reloader(parts.works, config, version, examine, teller)
     stopping = Stopping(lambda: reloader.config, parts.works.controller.request_stop)
+
+    def begin_to_stop() -> None:
+        teller.stopping("told to stop")
+        stopping.begin()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.begin)
+        loop.add_signal_handler(number, begin_to_stop)
+    telling = loop.create_task(_tell(teller))
     loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("SIGHUP: not yet, the controller is starting"))
     try:
         await parts.server.start()
@@ -92,8 +100,17 @@ async def _main(config: Config, folder: StateFolder, version: str, examine: Exam
         log.error("%s", error)
         ending.code = ExitCode.FAILED
     watchdog.stop()
+    telling.cancel()
+    teller.stopping("ending")
     await _close(parts)
     return ending.code
+
+
+async def _tell(teller: Teller) -> None:
+    """Keep the supervisor informed; a loop that is stuck tells nothing, which is what its watchdog waits for."""
+    while True:
+        teller.beat()
+        await asyncio.sleep(teller.every_s)
 
 
 async def _close(parts: Parts) -> None:

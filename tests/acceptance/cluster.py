@@ -268,7 +268,9 @@ class Cluster:
                 {"kind": "process", "pidfile": str(host.folder / "redis.pid"), "every": "200ms", "timeout": "200ms"},
                 {"kind": "tcp", "port": host.port, "every": "200ms", "timeout": "200ms"},
             ],
-            "fencing": (options["fencing"](host) if callable(options.get("fencing")) else options.get("fencing"))
+            "fencing": options["fencing"](self.hosts)
+            if callable(options.get("fencing"))
+            else options.get("fencing")
             or {
                 "methods": {
                     "ask": {"kind": "controller", "timeout": "3s"},

@@ -28,7 +28,7 @@ def powered_pair(zookeeper: ZooKeeper, root: str) -> Iterator[tuple[Cluster, dic
     with Bmc() as of_a, Bmc() as of_b:
         bmcs = {"a": of_a, "b": of_b}
 
-        def fencing(host: Host) -> dict[str, Any]:
+        def fencing(_: dict[str, Host]) -> dict[str, Any]:
             options = {
                 "ip": LOOPBACK,
                 "ipport": "{node.ipmi}",

@@ -17,7 +17,7 @@ from failover.cli.app import app
 from tests.docs.pages import ROOT, blocks, pages, spans
 
 _FENCE = ("check", "probe", "plan", "test", "confirm", "history")
-LATER = frozenset({"watch", "install", "uninstall", *(f"fence {word}" for word in _FENCE)})
+LATER = frozenset({"watch", *(f"fence {word}" for word in _FENCE)})
 _LATER_IS_SAID = "in this release"
 _LIMITS = ROOT / "docs" / "reference" / "limits.md"
 _COMMAND_LINE = re.compile(r"\bfailoverctl((?: +(?:\"[^\"]*\"|[^\s|;&`()#\"]+))*)")
@@ -35,7 +35,7 @@ def commands() -> dict[str, Any]:
 
 
 def options_of(name: str) -> set[str]:
-    if name in {"demo", "may-start"}:  # they parse their own arguments
+    if name in {"demo", "may-start", "fence-local"}:  # they parse their own arguments
         return set(_OPTION.findall(_help(name)))
     known = {word for one in commands()[name].params for word in (*one.opts, *one.secondary_opts)}
     return known | {"--help"}
@@ -91,7 +91,7 @@ def test_every_command_is_told_of_in_the_reference() -> None:
     assert [name for name in commands() if f"### `failoverctl {name}`" not in page] == []
 
 
-@pytest.mark.parametrize("name", ["demo", "may-start"])
+@pytest.mark.parametrize("name", ["demo", "may-start", "fence-local"])
 def test_the_reference_names_every_option_of_a_command_that_parses_its_own(name: str) -> None:
     page = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
     unknown = [word for word in options_of(name) - {"-h", "--help"} if f"`{word}" not in page]

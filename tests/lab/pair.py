@@ -95,7 +95,7 @@ class Pair:
             host.write(f"/etc/systemd/system/{unit}", (CHECKOUT / "systemd" / unit).read_text("utf-8"))
         will = f"[Service]\nExecStart=\nExecStart={BIN}/failoverctl last-will --config /etc/failoverd/%i.yaml\n"
         host.write("/etc/systemd/system/failoverd-last-will@.service.d/lab.conf", will)
-        started = f"[Service]\nExecStart=\nExecStart={BIN}/failoverd --verbose /etc/failoverd/%i.yaml\n"
+        started = f"[Service]\nExecStart=\nExecStart={BIN}/failoverd --verbose /etc/failoverd/%i.yaml\nWatchdogSec=4\n"
         host.write("/etc/systemd/system/failoverd@.service.d/lab.conf", started)
         host.write("/etc/failoverd/fence", _FENCE, 0o755)
         for name, text in _SECRETS.items():
@@ -132,7 +132,7 @@ class Pair:
                 },
                 "levels": [["ask"], ["power"]],
             },
-            "limits": {"within": "30s", "retry": {"first": "200ms", "longest": "2s"}},
+            "limits": {"within": "8s", "retry": {"first": "200ms", "longest": "2s"}},
             "api": {
                 "listen": node.api.removeprefix("http://"),
                 "tokens": {"file": "/etc/failoverd/tokens"},
@@ -184,7 +184,9 @@ class Pair:
         return self.host.run("test", "-e", "/run/fenced").returncode == 0
 
     def logs(self) -> str:
-        return "\n".join(f"--- {node.name}\n{node.log()[-6000:]}" for node in self.nodes.values())
+        wills = [f"failoverd-last-will@{name}.service" for name in self.nodes]
+        logs = [f"--- {node.name}\n{node.log()[-6000:]}" for node in self.nodes.values()]
+        return "\n".join((*logs, *(f"--- {will}\n{self.host.journal(will)[-2000:]}" for will in wills)))
 
     def stop(self) -> None:
         """End everything; what a test broke is mended for the next."""

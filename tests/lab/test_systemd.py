@@ -57,6 +57,16 @@ def test_a_restart_of_the_controllers_unit_moves_nothing_either(pair: Pair) -> N
     assert not pair.fenced()
 
 
+def test_systemctl_status_says_the_role_and_why(pair: Pair) -> None:
+    active, standby = pair.settled()
+    for node, role in ((active, "active under epoch"), (standby, "standby: ")):
+        pair.eventually(
+            lambda node=node, role=role: node.host.show(node.controller, "StatusText")[0].startswith(role),  # type: ignore[misc]
+            10,
+            f"the status of {node.name} says so",
+        )
+
+
 def test_a_stop_of_the_controllers_unit_hands_over_for_no_controller_comes_back(pair: Pair) -> None:
     active, standby = pair.settled()
     pair.host.must("systemctl", "stop", active.controller)
@@ -160,3 +170,16 @@ def test_check_config_refuses_a_unit_that_would_start_by_itself_until_it_asks_th
     pair.ctl(standby, "switchover", "--to", standby.name, "--reason", "test")
     pair.comes(standby.name, "active")
     assert host.show(standby.unit, "ActiveState") == ["active"]
+
+
+def test_a_controller_that_is_stuck_is_restarted_by_systemds_watchdog_and_carries_on(pair: Pair) -> None:
+    active, standby = pair.begin()
+    before = active.status()["epoch"], active.main_pid(active.unit)
+    controller = active.main_pid(active.controller)
+    pair.host.must("systemctl", "kill", "--signal=STOP", "--kill-whom=main", active.controller)
+    pair.eventually(lambda: restarted(active, controller), 30, "systemd ends it and starts another")
+    pair.eventually(lambda: carried_on(active), 15, "it carries on")
+    assert (active.status()["epoch"], active.main_pid(active.unit)) == before
+    assert standby.role() == "standby"
+    assert not pair.fenced()
+    assert "Watchdog timeout" in active.log()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from failover.core.values import (
     Breadcrumb,
+    Confirmation,
     Control,
     EndedSwitchover,
     Health,
@@ -44,6 +45,7 @@ controls = st.builds(
     st.frozensets(texts, max_size=3),
     st.none() | switchovers,
     st.lists(st.builds(EndedSwitchover, switchovers, texts, texts, phases), max_size=2).map(tuple),
+    st.none() | st.builds(Confirmation, nodes, numbers, numbers, texts, texts, texts),
     unknown_fields,
 )
 members = st.builds(
@@ -64,6 +66,7 @@ members = st.builds(
     texts,
     texts,
     numbers,
+    facts,
 )
 
 

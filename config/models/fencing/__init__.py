@@ -13,6 +13,7 @@ from config.models.fencing.agent import AgentMethodSettings
 from config.models.fencing.chain import ProvingSettings, VerifySettings
 from config.models.fencing.command import CommandMethodSettings
 from config.models.fencing.controller import ControllerMethodSettings
+from config.models.fencing.ssh import SshMethodSettings
 from config.models.fencing.waiting import EpochMethodSettings, ManualMethodSettings
 from config.models.section import Name, Section, Switch, derived
 
@@ -27,11 +28,17 @@ __all__ = [
     "ManualMethodSettings",
     "MethodSettings",
     "ProvingSettings",
+    "SshMethodSettings",
     "VerifySettings",
 ]
 
 MethodSettings = Annotated[
-    CommandMethodSettings | ControllerMethodSettings | ManualMethodSettings | EpochMethodSettings | AgentMethodSettings,
+    CommandMethodSettings
+    | ControllerMethodSettings
+    | ManualMethodSettings
+    | EpochMethodSettings
+    | SshMethodSettings
+    | AgentMethodSettings,
     Field(discriminator="kind"),
 ]
 FENCER_KINDS: tuple[str, ...] = tuple(

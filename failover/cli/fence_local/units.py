@@ -1,0 +1,116 @@
+"""Units of systemd: stopped for good, killed to the last process, and looked at until nothing of them is left.
+
+By `systemctl` and the kernel's control groups, not over D-Bus: it must start fast, and work where the bus is ill.
+Knows no service, no controller. Source: systemctl(1), systemd.kill(5), the kernel's cgroup-v2 documentation.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from failover.cli.fence_local.outcome import Deadline, NotDone, Refused
+from failover.support.control_groups import MOUNT, ControlGroupError, group_of, processes_in
+
+_PROPERTIES = "LoadState,ActiveState,SubState,ControlGroup,Slice,Job"
+_PLACES = ("", "unified")
+"""Where cgroup v2 is mounted: alone, or beside v1."""
+_ENDED = ("inactive", "failed")
+_ASK_S = 5.0
+
+
+class Unit:
+    """One unit, and the control group that it had at the first look: systemd forgets that of a stopped one."""
+
+    def __init__(self, name: str, deadline: Deadline) -> None:
+        self.name = name
+        told = _show(name, deadline)
+        if told.get("LoadState") in (None, "", "not-found", "bad-setting", "error"):
+            found = told.get("LoadState") or "unknown"
+            raise Refused(
+                f"systemd does not know {name} here ({found}): is it the unit's name? systemctl status {name}"
+            )
+        self.group = told.get("ControlGroup") or self._former_group(told.get("Slice") or "system.slice", deadline)
+
+    def _former_group(self, slice_name: str, deadline: Deadline) -> str:
+        """Where a stopped unit had its processes: one may have been left there. In a container, below its root."""
+        root = _systemctl(["show", "--no-pager", "--property=ControlGroup"], deadline).strip()
+        return group_of(self.name, slice_name, root.partition("=")[2])
+
+    def processes(self) -> list[int]:
+        """What runs in its control group. Raises NotDone where that cannot be read."""
+        try:
+            return processes_in(self.group)
+        except ControlGroupError as error:
+            raise NotDone(f"the control group of {self.name} cannot be read: {error}") from None
+
+    def stop(self, deadline: Deadline) -> None:
+        """Queue a stop, so that no Restart= can fire any more, and kill without waiting for it. Raises NotDone."""
+        _systemctl(["stop", "--no-block", "--", self.name], deadline)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to all in its group, at once where the kernel can (5.14): no fork escapes. Repeated until empty."""
+        for place in _PLACES:
+            with contextlib.suppress(OSError):  # an older kernel, or the group has gone
+                (MOUNT / place / self.group.strip("/") / "cgroup.kill").write_text("1")
+        for pid in self.processes():
+            if pid != os.getpid():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def end(self, deadline: Deadline) -> None:
+        """Kill until nothing is left and systemd says so. Raises NotDone, with what is left."""
+
+        def ended() -> bool:
+            if self.processes():
+                self.kill()
+                return False
+            return not self.wrong(deadline)
+
+        deadline.until(ended, lambda: self.wrong(Deadline(1.0)) or f"{self.name} has not ended in time")
+
+    def wrong(self, deadline: Deadline) -> str:
+        """Why it does not count as ended; "" if it does. Raises NotDone."""
+        pids = self.processes()
+        if pids:
+            return f"processes of {self.name} live on after SIGKILL: {', '.join(map(str, pids))}"
+        told = _show(self.name, deadline)
+        if told.get("ActiveState") not in _ENDED:
+            return f"{self.name} is {told.get('ActiveState')} ({told.get('SubState')})"
+        if told.get("Job", "0") not in ("", "0"):
+            return f"a job of {self.name} is still queued"
+        return ""
+
+
+def _show(name: str, deadline: Deadline) -> Mapping[str, str]:
+    said = _systemctl(["show", "--no-pager", f"--property={_PROPERTIES}", "--", name], deadline)
+    return dict(line.partition("=")[::2] for line in said.splitlines())
+
+
+def _systemctl(words: list[str], deadline: Deadline) -> str:
+    wait_s = min(_ASK_S, deadline.left_s())
+    try:
+        done = subprocess.run(
+            ["systemctl", *words], capture_output=True, stdin=subprocess.DEVNULL, timeout=wait_s, check=False,
+            encoding="utf-8", errors="replace",
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise Refused("there is no systemctl here: give fence-local --no-systemd") from None
+    except subprocess.TimeoutExpired:
+        raise NotDone(f"systemctl {words[0]} has not answered in {wait_s:.1f} s") from None
+    except OSError as error:
+        raise NotDone(f"systemctl: {error.strerror}") from None
+    if done.returncode != 0:
+        said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]
+        raise NotDone(f"systemctl {words[0]} {words[-1]}: {said[:200]}")
+    return done.stdout
+
+
+def is_systemd_here() -> bool:
+    """Whether systemd is this host's first process; sd_booted(3)."""
+    return Path("/run/systemd/system").is_dir()
