@@ -12,7 +12,8 @@ HEAD = """# Configuration reference
 
 One YAML file for each controller. Durations are written with a unit: `500ms`, `6s`, `2m`, `1h`;
 amounts too: `512MiB`, `2GB`, or a share: `90%`.
-Secrets are references: `{file: PATH}` (mode 0600) or `{env: NAME}`. Unknown keys are refused.
+Secrets are references: `{file: PATH}` (mode 0600), `{credential: NAME}` (systemd)
+or `{env: NAME}`. Unknown keys are refused.
 """
 _FORMATS = {
     "failover-duration": "duration",

@@ -8,7 +8,7 @@ from config.problems import KeyPath
 LATER_KINDS: dict[str, frozenset[str]] = {
     "store": frozenset({"etcd"}),
     "control": frozenset({"hadoop"}),
-    "fencing": frozenset({"agent", "redfish", "watchdog_wait"}),
+    "fencing": frozenset({"redfish", "watchdog_wait"}),
 }
 
 LATER_KEYS: frozenset[KeyPath] = frozenset(

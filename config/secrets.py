@@ -1,9 +1,12 @@
-"""Secrets by reference only: `{file: PATH}` or `{env: NAME}`, read once, never shown.
+"""Secrets by reference only: `{file: PATH}`, `{credential: NAME}` or `{env: NAME}`, read once, never shown.
+
+A credential is what systemd put into $CREDENTIALS_DIRECTORY (LoadCredential=, systemd.exec(5)).
 
 A secret's text is in no message, no repr and no dump. Knows not what a secret is for.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
@@ -14,7 +17,9 @@ from config.files import read_regular, reason_of
 from config.refusals import refusal
 
 LARGEST_BYTES = 64 * 1024
-_EXPECTED = "write {file: /etc/failoverd/NAME} or {env: NAME}"
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+_EXPECTED = "write {file: /etc/failoverd/NAME}, {credential: NAME} or {env: NAME}"
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}", re.ASCII)
 
 
 class SecretUnreadableError(Exception):
@@ -30,7 +35,7 @@ class SecretUnreadableError(Exception):
 class SecretReference:
     """Where a secret is kept."""
 
-    kind: Literal["file", "env"]
+    kind: Literal["file", "env", "credential"]
     where: str
 
     def __str__(self) -> str:
@@ -77,13 +82,22 @@ def follow(reference: SecretReference) -> str:
         if text is None:
             raise SecretUnreadableError(f"environment variable {reference.where} is not set")
         return text
+    path = reference.where if reference.kind == "file" else _credential(reference.where)
     try:
-        return _read_file(reference.where).decode()
+        return _read_file(path).decode()
     except UnicodeDecodeError:
-        raise SecretUnreadableError(f"{reference.where} is not UTF-8 text") from None
+        raise SecretUnreadableError(f"{path} is not UTF-8 text") from None
     except (OSError, ValueError) as error:
-        message = f"cannot read {reference.where}: {reason_of(error)}"
+        message = f"cannot read {path}: {reason_of(error)}"
         raise SecretUnreadableError(message) from None
+
+
+def _credential(name: str) -> str:
+    folder = os.environ.get(CREDENTIALS, "")
+    if not folder.startswith("/"):
+        hint = f"write LoadCredential={name}:/etc/failoverd/{name} into the controller's unit, or use {{file: PATH}}"
+        raise SecretUnreadableError(f"no credentials were given to this process (${CREDENTIALS} is not set)", hint)
+    return os.path.join(folder, name)
 
 
 def _read_file(path: str) -> bytes:
@@ -119,8 +133,12 @@ def read_reference(value: object) -> SecretReference:
         raise refusal("expected a reference to a secret", _EXPECTED)
     if kind == "env":
         return SecretReference("env", where)
+    if kind == "credential":
+        if not _CREDENTIAL.fullmatch(where):
+            raise refusal(f'"{where[:80]}" is not the name of a credential', _EXPECTED)
+        return SecretReference("credential", where)
     if kind != "file":
-        raise refusal("a secret is kept in a file or in an environment variable", _EXPECTED)
+        raise refusal("a secret is kept in a file, a credential of systemd or an environment variable", _EXPECTED)
     if not where.startswith("/"):
         raise refusal(f'"{where[:80]}" is not an absolute path', _EXPECTED)
     return SecretReference("file", where)
@@ -131,7 +149,8 @@ def wants_secrets(info: ValidationInfo) -> bool:
     return not isinstance(info.context, Mapping) or bool(info.context.get("read_secrets", True))
 
 
-def _validate(value: object, info: ValidationInfo) -> Secret:
+def read_secret(value: object, info: ValidationInfo) -> Secret:
+    """Follow a reference as it is written, unless this validation reads no secrets; for validators."""
     if isinstance(value, Secret):
         return value
     reference = read_reference(value)
@@ -152,12 +171,17 @@ REFERENCE_SCHEMA = {
     "properties": {
         "file": {"type": "string", "pattern": "^/", "description": "a file with mode 0600"},
         "env": {"type": "string", "minLength": 1, "description": "an environment variable"},
+        "credential": {
+            "type": "string",
+            "pattern": f"^{_CREDENTIAL.pattern}$",
+            "description": "what systemd gave to the controller's unit by LoadCredential=",
+        },
     },
 }
 
 SecretField = Annotated[
     Secret,
-    PlainValidator(_validate),
+    PlainValidator(read_secret),
     PlainSerializer(lambda secret: secret.reference.as_written(), return_type=dict[str, str]),
     WithJsonSchema(REFERENCE_SCHEMA),
 ]

@@ -16,6 +16,7 @@ from failover.support.launcher import Launcher
 
 if TYPE_CHECKING:
     from config.models.fencing import (
+        AgentMethodSettings,
         CommandMethodSettings,
         ControllerMethodSettings,
         EpochMethodSettings,
@@ -70,6 +71,12 @@ def _epoch(name: str, settings: EpochMethodSettings, _: FenceContext) -> FenceMe
     return EpochFence(name, settings.because)
 
 
+def _agent(name: str, settings: AgentMethodSettings, context: FenceContext) -> FenceMethod:
+    from fencing.agent.method import AgentFence
+
+    return AgentFence(name, settings, context.launcher, context.nodes, context.folder)
+
+
 def _ssh(name: str, settings: SshMethodSettings, context: FenceContext) -> FenceMethod:
     from fencing.ssh import SshFence
 
@@ -81,5 +88,6 @@ FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "controller": _controller,
     "manual": _manual,
     "epoch": _epoch,
+    "agent": _agent,
     "ssh": _ssh,
 }

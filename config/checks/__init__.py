@@ -5,6 +5,7 @@ Each check reads a draft and gives findings; none reads the file, and none chang
 
 from collections.abc import Callable, Iterator
 
+from config.checks.agents import agent_findings
 from config.checks.api import api_findings
 from config.checks.candidates import candidate_findings
 from config.checks.fencing import fencing_findings
@@ -21,6 +22,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     node_findings,
     fencing_findings,
     placeholder_findings,
+    agent_findings,
     api_findings,
     lease_findings,
     hook_findings,

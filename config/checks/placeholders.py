@@ -1,4 +1,4 @@
-"""The placeholders of fence commands can be filled in for every node.
+"""The placeholders of fence methods can be filled in for every node.
 
 Knows nothing of who will be fenced.
 """
@@ -6,9 +6,9 @@ Knows nothing of who will be fenced.
 from collections.abc import Iterator
 
 from config.draft import Draft
-from config.models.fencing import CommandMethodSettings, SshMethodSettings
+from config.models.fencing import AgentMethodSettings, CommandMethodSettings, MethodSettings, SshMethodSettings
 from config.placeholders import ALWAYS_KNOWN, known_for, used_in
-from config.problems import Finding, did_you_mean
+from config.problems import Finding, KeyPath, did_you_mean
 
 
 def placeholder_findings(draft: Draft) -> Iterator[Finding]:
@@ -16,16 +16,24 @@ def placeholder_findings(draft: Draft) -> Iterator[Finding]:
     if draft.fencing is None or draft.nodes is None:
         return
     for name, method in draft.fencing.methods.items():
-        texts: dict[str, tuple[str, ...]] = {}
-        if isinstance(method, CommandMethodSettings):
-            texts["run"] = method.run
-        elif isinstance(method, SshMethodSettings):
-            texts = {"address": (method.address,), "run": method.run or ()}
-        for key, text in texts.items():
-            for placeholder in used_in(text):
+        for where, argv in _texts_of(method):
+            for placeholder in used_in(argv):
                 reason = _reason(draft, placeholder)
                 if reason:
-                    yield Finding(("fencing", "methods", name, key), *reason)
+                    yield Finding(("fencing", "methods", name, *where), *reason)
+
+
+def _texts_of(method: MethodSettings) -> Iterator[tuple[KeyPath, tuple[str, ...]]]:
+    """What is filled in before a strike, and where it stands."""
+    if isinstance(method, CommandMethodSettings):
+        yield ("run",), method.run
+    elif isinstance(method, AgentMethodSettings):
+        for option, value in method.options.items():
+            if isinstance(value, (str, tuple)):
+                yield ("options", option), value if isinstance(value, tuple) else (value,)
+    elif isinstance(method, SshMethodSettings):
+        yield ("address",), (method.address,)
+        yield ("run",), method.run or ()
 
 
 def _reason(draft: Draft, placeholder: str) -> tuple[str, str] | None:

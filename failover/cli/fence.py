@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from failover.cli import fencing
+from failover.cli import fence_agents, fencing
 
 fence = typer.Typer(
     name="fence",
@@ -18,3 +18,4 @@ fence.command("plan")(fencing.plan)
 fence.command("test")(fencing.live_test)
 fence.command("confirm")(fencing.confirm)
 fence.command("history")(fencing.history)
+fence.command("agents")(fence_agents.agents)

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 from failover.daemon.exit_codes import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from config.draft import Draft
     from config.loading import Examined
+    from config.problems import Finding
 
 
 def package_version() -> str:
@@ -63,9 +67,18 @@ def _examine_again(path: Path) -> Examined:
     from config.loading import examine
 
     try:
-        return examine(path)
+        return examine(path, True, _agents)
     finally:
         _forget_yaml()
+
+
+def _agents(draft: Draft) -> Iterable[Finding]:
+    """Agents are asked for their metadata here, in a thread of its own: the loop finds it known."""
+    if draft.fencing is None or "agent" not in {method.kind for method in draft.fencing.methods.values()}:
+        return ()
+    from fencing.agent.examine import agent_findings
+
+    return agent_findings(draft)
 
 
 def _forget_yaml() -> None:

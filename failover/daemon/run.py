@@ -89,6 +89,10 @@ async def _main(config: Config, folder: StateFolder, version: str, examine: Exam
             from failover.daemon.unit_rules import warn_of_units
 
             await asyncio.to_thread(warn_of_units, config)
+        if "agent" in (method.kind for method in config.fencing.methods.values()):
+            from fencing.agent.examine import warn_of_agents
+
+            await asyncio.to_thread(warn_of_agents, config)
         gc.collect()
         gc.freeze()  # what is there now stays: no later collection looks at it again, least of all in a failover
         await ending.reached.wait()

@@ -21,7 +21,9 @@ class Command:
     """What to run: `argv` without a shell, the whole `env`, `timeout_s` seconds from the call of `run`.
 
     `name` says what it is for (`promote`, `role`): in the record on disk, in logs, and for `Launcher.alive`.
-    `split` keeps standard errors apart, for a command whose output is an answer.
+    `split` keeps standard errors apart, for a command whose output is an answer. `whole_tree`: what it started ends
+    with it even where that left its session (fence agents: an ssh of theirs would go on switching); other hooks may
+    leave a service behind.
     """
 
     argv: tuple[str, ...]
@@ -31,6 +33,7 @@ class Command:
     stdin: bytes = b""
     cwd: str = "/"
     split: bool = False
+    whole_tree: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from failover.support.spawner import boot_id, kill_member, members, read_stat, start_time
+from failover.support import spawner
+from failover.support.spawner import (
+    bears_mark,
+    boot_id,
+    kill_member,
+    kill_started_at,
+    marked,
+    members,
+    read_stat,
+    start_time,
+)
 
 DIRECTORY = "hooks"
-MARK = "FAILOVER_HOOK_ID"
+MARK = spawner.MARK
 END_WAIT_S = 2.0
 _PAUSE_S = 0.005
 _LARGEST_RECORD = 4096
-_LARGEST_ENVIRONMENT = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class HookRecord:
-    """Who a hook is: its leader's pid and start time (ticks after boot), its group, and whose hook it is."""
+    """Who a hook is: its leader's pid and start time (ticks after boot), its group, and whose hook it is.
+
+    `whole_tree`: whatever bears its mark is its own, also outside of its session.
+    """
 
     id: str
     name: str
@@ -33,6 +45,7 @@ class HookRecord:
     boot_id: str
     controller: int
     controller_start_time: int
+    whole_tree: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +85,15 @@ def living_members(record: HookRecord) -> tuple[list[int], list[int]]:
     """
     if record.boot_id != boot_id():
         return [], []
+    strays = list(marked(record.id)) if record.whole_tree else []
     leader = start_time(record.pid)
     if leader and leader != record.start_time:
-        return [], []
+        return strays, []
     living = members(record.pid)
     if leader:
-        return living, []
-    certain = [pid for pid in living if _bears_mark(pid, record.id)]
-    return certain, [pid for pid in living if pid not in certain]
+        return [*living, *strays], []
+    certain = [pid for pid in living if bears_mark(pid, record.id)]
+    return [*certain, *strays], [pid for pid in living if pid not in certain]
 
 
 def is_alive(record: HookRecord) -> bool:
@@ -110,6 +124,9 @@ def end_hooks(state_dir: str | Path, records: Iterable[HookRecord], wait_s: floa
             certain, doubtful = living_members(record)
             for pid in certain:
                 kill_member(pid, record.pid)
+            if record.whole_tree:
+                for pid, started in marked(record.id).items():
+                    kill_started_at(pid, started)
             if not (certain or doubtful):
                 (hooks_directory(state_dir) / record.id).unlink(missing_ok=True)
                 ended.append(record.id)
@@ -135,15 +152,6 @@ def _is_zombie(pid: int) -> bool:
     return stat is not None and stat[0] in "ZX"
 
 
-def _bears_mark(pid: int, id_: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            environment = file.read(_LARGEST_ENVIRONMENT)
-    except OSError:
-        return False
-    return f"{MARK}={id_}".encode() in environment.split(b"\0")
-
-
 def _read(path: Path) -> HookRecord | None:
     try:
         text = path.read_text("utf-8")[:_LARGEST_RECORD]
@@ -156,6 +164,7 @@ def _read(path: Path) -> HookRecord | None:
             boot_id=fields["boot_id"],
             controller=int(fields["controller"]),
             controller_start_time=int(fields["controller_start_time"]),
+            whole_tree=fields.get("whole_tree") == "1",
         )
     except (OSError, ValueError, KeyError):
         return None

@@ -152,7 +152,7 @@ class Launcher:
         id_ = f"{re.sub(r'[^A-Za-z0-9_-]', '-', command.name)[:40]}-{secrets.token_hex(6)}"
         name = " ".join(command.name.split())[:100]
         env = {**command.env, MARK: id_}
-        request = ("run", id_, name, command.argv, env, command.cwd, max(0.0, command.timeout_s))
+        request = ("run", id_, name, command.argv, env, command.cwd, max(0.0, command.timeout_s), command.whole_tree)
         data = marshal.dumps(request)
         if len(data) > spawner.LARGEST_REQUEST:
             return Outcome(started=False, error="its arguments and environment are too long")

@@ -6,7 +6,7 @@ fork copies. It knows nothing of verdicts, attempts or services. One thread, one
 
 Requests and reports are marshalled tuples, one in each message of a SOCK_SEQPACKET pair:
 
-    -> ("run", id, name, argv, env, cwd, timeout_s), with descriptors: input, output[, errors]
+    -> ("run", id, name, argv, env, cwd, timeout_s, whole_tree), with descriptors: input, output[, errors]
     -> ("kill", id)
     <- ("ready", pid)
     <- ("failed", id, text)              it was not executed; "ended" follows
@@ -15,6 +15,8 @@ Requests and reports are marshalled tuples, one in each message of a SOCK_SEQPAC
 
 The hook leads a session, and so a process group, of its own. What stays in the *group* ends with the hook. What stays
 in the *session* ends too when the hook is ended by force: at its deadline, by request, or with the controller.
+Of a hook whose *whole tree* is asked for, nothing outlives it at all: its descendants are found by the mark in their
+environment, and by their descent where they have cleared it.
 """
 
 from __future__ import annotations
@@ -31,13 +33,15 @@ import time
 # Imported, not run by path: so that its compiled form is used. Appended: so that it can hide no standard module.
 COMMAND = f"import sys; sys.path.append({os.path.dirname(__file__)!r}); import spawner; spawner.main()"
 
-Request = tuple[str, str, tuple[str, ...], dict[str, str], str, float]  # of "run", in the order above
+Request = tuple[str, str, tuple[str, ...], dict[str, str], str, float, bool]  # of "run", in the order above
 
+MARK = "FAILOVER_HOOK_ID"  # in every hook's environment, with its id
 KILL_WAIT_S = 2.0
 LAST_WAIT_S = 3.0
 LAST_PAUSE_S = 0.005
 LARGEST_REQUEST = 192 * 1024
 
+_LARGEST_ENVIRONMENT = 1024 * 1024
 _INTEGER = 4  # bytes
 _SET_PDEATHSIG = 1
 _SET_NAME = 15
@@ -55,18 +59,23 @@ _WITHOUT_EFFECT = (
 
 def read_stat(pid: int) -> tuple[str, int, int, int] | None:
     """(state, process group, session, start time in ticks after boot) of a process; None: there is none."""
+    fields = _fields(pid)
+    return (fields[0].decode(), int(fields[2]), int(fields[3]), int(fields[19])) if fields else None
+
+
+def _fields(pid: int) -> list[bytes]:
+    """What stands in /proc/PID/stat from the state on (proc(5)); nothing if there is no such process."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return None
+        return []
     try:
         text = os.read(descriptor, 4096)
     except OSError:  # it ended between the two calls
-        return None
+        return []
     finally:
         os.close(descriptor)
-    fields = text[text.rindex(b")") + 2 :].split()
-    return fields[0].decode(), int(fields[2]), int(fields[3]), int(fields[19])
+    return text[text.rindex(b")") + 2 :].split()
 
 
 def members(session: int, group_only: bool = False) -> list[int]:
@@ -96,6 +105,61 @@ def kill_member(pid: int, session: int) -> None:
         os.close(descriptor)
 
 
+def marked(id_: str) -> dict[int, int]:
+    """The living processes that bear that hook's mark in their environment, with their start times."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and bears_mark(int(entry), id_) and (stat := read_stat(int(entry))) and stat[0] not in "ZX":
+            found[int(entry)] = stat[3]
+    return found
+
+
+def bears_mark(pid: int, id_: str) -> bool:
+    """Whether that hook's mark is in its environment, as far as that can be read."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/environ", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    text = b""
+    try:
+        while len(text) < _LARGEST_ENVIRONMENT and (more := os.read(descriptor, 65536)):
+            text += more
+    except OSError:  # it ended meanwhile
+        pass
+    finally:
+        os.close(descriptor)
+    return f"{MARK}={id_}".encode() in text.split(b"\0")
+
+
+def descendants(root: int) -> dict[int, int]:
+    """The living processes below that one, with their start times."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and (fields := _fields(int(entry))):
+            parents[int(entry)] = int(fields[1]), int(fields[19]), fields[0]
+    found: dict[int, int] = {}
+    layer = {root}
+    while layer:
+        layer = {pid for pid, (parent, _, _) in parents.items() if parent in layer and pid not in found}
+        found |= {pid: parents[pid][1] for pid in layer}
+    return {pid: start for pid, start in found.items() if parents[pid][2] not in (b"Z", b"X")}
+
+
+def kill_started_at(pid: int, started: int) -> None:
+    """SIGKILL to `pid` if it is still the process that started then."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        if start_time(pid) == started:
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+    except OSError:  # it ended, or it is not ours to kill
+        pass
+    finally:
+        os.close(descriptor)
+
+
 def start_time(pid: int) -> int:
     """Start time of a process in ticks after boot, 0 if there is none."""
     stat = read_stat(pid)
@@ -106,6 +170,12 @@ def boot_id() -> str:
     """The kernel's name of this boot: pids and start times mean something only within it."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         return file.read().strip()
+
+
+def _lives(pid: int, started: int) -> bool:
+    """Whether that very process runs."""
+    stat = read_stat(pid)
+    return stat is not None and stat[0] not in "ZX" and stat[3] == started
 
 
 def _nothing(_number: int, _frame: object) -> None:
@@ -119,12 +189,17 @@ def _integers(content: bytes) -> list[int]:
 
 
 class Hook:
-    """A running hook: `pid` leads its group and session. `status` is set once the leader was reaped."""
+    """A running hook: `pid` leads its group and session. `status` is set once the leader was reaped.
 
-    __slots__ = ("deadline", "forced", "id", "killed_at", "pid", "status", "stuck", "timed_out")
+    `tree`: what of it was found outside of its session, where the `whole_tree` has to end.
+    """
 
-    def __init__(self, id: str, pid: int, deadline: float) -> None:  # noqa: A002
+    __slots__ = ("deadline", "forced", "id", "killed_at", "pid", "status", "stuck", "timed_out", "tree", "whole_tree")
+
+    def __init__(self, id: str, pid: int, deadline: float, whole_tree: bool) -> None:  # noqa: A002
         self.id = id
+        self.whole_tree = whole_tree
+        self.tree: dict[int, int] = {}
         self.pid = pid
         self.deadline = deadline
         self.status: int | None = None
@@ -225,7 +300,7 @@ class Spawner:
     # --- starting
 
     def _run(self, request: Request, descriptors: list[int]) -> None:
-        id_, timeout_s = request[0], request[5]
+        id_, timeout_s, whole_tree = request[0], request[5], request[6]
         try:
             pid = os.fork()
         except OSError as error:
@@ -237,17 +312,17 @@ class Spawner:
                 self._become(request, descriptors)
             finally:
                 os._exit(127)
-        self.hooks[id_] = Hook(id_, pid, time.monotonic() + timeout_s)
+        self.hooks[id_] = Hook(id_, pid, time.monotonic() + timeout_s, whole_tree)
 
     def _become(self, request: Request, descriptors: list[int]) -> None:
         """In the child: on disk first, then executed (S4). Returns only if that failed."""
-        id_, name, argv, env, cwd, _ = request
+        id_, name, argv, env, cwd, _, whole_tree = request
         try:
             os.setsid()
             self.prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             if os.getppid() != self.pid:  # it ended before the line above could bind us to it
                 return
-            self._record(id_, name)
+            self._record(id_, name, whole_tree)
             for target, source in enumerate((descriptors[0], descriptors[1], descriptors[-1])):
                 os.dup2(source, target)
             os.chdir(cwd)
@@ -257,11 +332,12 @@ class Spawner:
         except ValueError as error:  # a NUL character in argv or env
             self._report(("failed", id_, str(error)))
 
-    def _record(self, id_: str, name: str) -> None:
+    def _record(self, id_: str, name: str, whole_tree: bool) -> None:
         pid = os.getpid()
         lines = (
             f"pid {pid}\nstart_time {start_time(pid)}\ngroup {os.getpgrp()}\nboot_id {self.boot_id}\n"
-            f"controller {self.controller}\ncontroller_start_time {self.controller_start}\nname {name}\n"
+            f"controller {self.controller}\ncontroller_start_time {self.controller_start}\n"
+            f"whole_tree {int(whole_tree)}\nname {name}\n"
         )
         # Not synced: it must outlive the controller, not the host, whose end is the hook's as well.
         path = f"{self.directory}/{id_}"
@@ -280,6 +356,9 @@ class Spawner:
         """SIGKILL. The group's number cannot be another's: its leader is not reaped, or members hold it."""
         if hook.killed_at is None:
             hook.killed_at = time.monotonic()
+        if hook.whole_tree:  # before the leader ends: then its children are nobody's
+            hook.tree |= descendants(hook.pid)
+            self._strike_tree(hook)
         try:  # noqa: SIM105  (contextlib would be one more import)
             os.killpg(hook.pid, signal.SIGKILL)
         except OSError:  # no group yet (the child has not come to setsid), none left, or none of ours
@@ -292,6 +371,16 @@ class Spawner:
         if hook.forced:
             for pid in members(hook.pid):
                 kill_member(pid, hook.pid)
+
+    def _strike_tree(self, hook: Hook) -> bool:
+        """SIGKILL to what is left of the tree; whether there was anything. It may have had children since."""
+        hook.tree |= marked(hook.id)
+        for pid in list(hook.tree):
+            hook.tree |= descendants(pid)
+        hook.tree = {pid: started for pid, started in hook.tree.items() if _lives(pid, started)}
+        for pid, started in hook.tree.items():
+            kill_started_at(pid, started)
+        return bool(hook.tree)
 
     def _reap(self) -> None:
         try:
@@ -333,6 +422,8 @@ class Spawner:
         else:
             if members(hook.pid, group_only=True):
                 return True
+        if hook.whole_tree and self._strike_tree(hook):
+            return True
         if not hook.forced:
             return False
         rest = members(hook.pid)

@@ -253,7 +253,7 @@ class Cluster:
                 "session_timeout": options.get("session_timeout", "2s"),
                 "tick_time": options.get("tick_time", "200ms"),
             },
-            "nodes": {name: {"address": "127.0.0.1"} for name in self.hosts},
+            "nodes": {name: {"address": "127.0.0.1", **options.get("facts", {}).get(name, {})} for name in self.hosts},
             "control": {
                 "kind": "command",
                 "promote": hook("promote", "10s"),

@@ -49,7 +49,7 @@ def test_a_secret_is_in_no_repr_and_no_dump(files: Files) -> None:
     ["hunter2", "'{file: x}'", "[hunter2]", "{hunter2: x}", "{file: hunter2}", "{file: [hunter2]}", "{env: ''}", "{}"],
 )
 def test_literal_text_is_refused_whatever_its_shape(text: str, files: Files) -> None:
-    assert _error(files, text).endswith("write {file: /etc/failoverd/NAME} or {env: NAME}")
+    assert _error(files, text).endswith("write {file: /etc/failoverd/NAME}, {credential: NAME} or {env: NAME}")
 
 
 def test_literal_text_is_not_repeated_in_the_message(files: Files) -> None:
@@ -158,3 +158,25 @@ def test_examples_can_be_loaded_where_their_secrets_are_not(tmp_path: Path) -> N
     path = tmp_path / "c.yaml"
     path.write_text(_with_secret("{env: FAILOVER_NO_SUCH}"))
     assert load(path, read_secrets=False).service == "orders"
+
+
+def test_a_secret_comes_from_a_credential_of_systemd(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(files.folder))
+    files.secret(PASSWORD + "\n", 0o400)
+    config = files.load(_with_secret("{credential: secret}"))
+    assert config.api.peer_secret is not None
+    assert config.api.peer_secret.reveal() == PASSWORD
+    assert "Secret({credential: secret}, ******)" in repr(config)
+
+
+def test_a_credential_that_was_not_given_is_told(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    assert "no credentials were given to this process" in _error(files, "{credential: peer}")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(files.folder))
+    path = files.folder / "peer"
+    assert _error(files, "{credential: peer}") == f"cannot read {path}: No such file or directory"
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "a/b", ".hidden"])
+def test_a_credential_is_a_plain_name(name: str, files: Files) -> None:
+    assert "is not the name of a credential" in _error(files, f"{{credential: {name}}}")

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Field, model_validator
 
 from config.durations import Duration
+from config.models.fencing.agent import AgentMethodSettings
 from config.models.fencing.chain import ProvingSettings, VerifySettings
 from config.models.fencing.command import CommandMethodSettings
 from config.models.fencing.controller import ControllerMethodSettings
@@ -19,6 +20,7 @@ from config.models.section import Name, Section, Switch, derived
 __all__ = [
     "BLOCKING_KINDS",
     "FENCER_KINDS",
+    "AgentMethodSettings",
     "CommandMethodSettings",
     "ControllerMethodSettings",
     "EpochMethodSettings",
@@ -31,7 +33,12 @@ __all__ = [
 ]
 
 MethodSettings = Annotated[
-    CommandMethodSettings | ControllerMethodSettings | ManualMethodSettings | EpochMethodSettings | SshMethodSettings,
+    CommandMethodSettings
+    | ControllerMethodSettings
+    | ManualMethodSettings
+    | EpochMethodSettings
+    | SshMethodSettings
+    | AgentMethodSettings,
     Field(discriminator="kind"),
 ]
 FENCER_KINDS: tuple[str, ...] = tuple(

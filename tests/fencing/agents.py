@@ -1,0 +1,55 @@
+"""What tests of fence agents share: settings as they are read from a file, and one question to one method."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from config.models.fencing import AgentMethodSettings
+from failover.support.launcher import Launcher
+from fencing.agent.method import AgentFence
+from tests.servers.ipmi import PASSWORD, USER, Bmc
+from tests.servers.ports import LOOPBACK
+from tests.support.hooks import with_launcher
+
+T = TypeVar("T")
+NODES = {"db1": {"address": "10.0.0.11"}, "db2": {"address": "10.0.0.12", "bmc": LOOPBACK, "outlet": "2"}}
+
+
+def secret(folder: Path, text: str) -> dict[str, str]:
+    """A reference to a file that holds it."""
+    path = folder / f"secret-{abs(hash(text))}"
+    path.write_text(text + "\n")
+    path.chmod(0o600)
+    return {"file": str(path)}
+
+
+def settings_of(agent: str, options: dict[str, Any], timeout: str = "20s", **more: Any) -> AgentMethodSettings:
+    return AgentMethodSettings.model_validate(
+        {"kind": "agent", "agent": agent, "options": options, "timeout": timeout, **more}
+    )
+
+
+def ipmi(folder: Path, bmc: Bmc, password: str = PASSWORD, **more: Any) -> AgentMethodSettings:
+    """Of a BMC that lets us in."""
+    options = {
+        "ip": "{node.bmc}",
+        "ipport": bmc.port,
+        "username": USER,
+        "password": secret(folder, password),
+        "lanplus": True,
+        "cipher": "3",
+        "power_wait": 0,
+        **more.pop("options", {}),
+    }
+    return settings_of("fence_ipmilan", options, **more)
+
+
+def asked(folder: Path, settings: AgentMethodSettings, ask: Callable[[AgentFence], Awaitable[T]]) -> T:
+    """One question to a method of its own."""
+
+    async def story(launcher: Launcher) -> T:
+        async with asyncio.timeout(60):
+            return await ask(AgentFence("power", settings, launcher, NODES, folder / "turns"))
+
+    return with_launcher(folder, story)

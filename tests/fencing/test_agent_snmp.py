@@ -1,0 +1,94 @@
+"""`fence_apc_snmp` against a real SNMP agent: an outlet that does not exist is never a host that is off."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.models.fencing import AgentMethodSettings
+from failover.core.values import Verdict
+from failover.ports.service import Result
+from failover.support.launcher import Launcher
+from fencing.agent.method import AgentFence
+from fencing.chain import Chain
+from tests.fencing.agents import NODES, asked, secret, settings_of
+from tests.fencing.strikes import OWN, strike
+from tests.servers import snmp
+from tests.servers.ports import LOOPBACK
+from tests.servers.snmp import COMMUNITY, Pdu
+from tests.support.hooks import with_launcher
+
+pytestmark = pytest.mark.skipif(bool(snmp.missing()), reason=f"missing: {', '.join(snmp.missing())}")
+
+
+@pytest.fixture
+def pdu() -> Iterator[Pdu]:
+    with Pdu() as server:
+        yield server
+
+
+def apc(folder: Path, pdu: Pdu, plug: Any, community: str = COMMUNITY, **more: Any) -> AgentMethodSettings:
+    options = {
+        "ip": LOOPBACK,
+        "ipport": pdu.port,
+        "community": secret(folder, community),
+        "snmp_version": "2c",
+        "plug": plug,
+        **more.pop("options", {}),
+    }
+    return settings_of("fence_apc_snmp", options, **more)
+
+
+def test_an_outlet_is_switched_off_by_its_number_and_on_again(tmp_path: Path, pdu: Pdu) -> None:
+    settings = apc(tmp_path, pdu, "{node.outlet}", restore=True)
+
+    async def off_and_on(method: AgentFence) -> tuple[Result, Result]:
+        return await method.fence(strike()), await method.restore(strike())
+
+    off, on = asked(tmp_path, settings, off_and_on)
+    assert (off.verdict, off.saw_on) == (Verdict.DONE, True)
+    assert (on.verdict, on.detail) == (Verdict.DONE, "its device says ON")
+
+
+def test_both_outlets_of_a_host_are_switched_off_as_one(tmp_path: Path, pdu: Pdu) -> None:
+    result = asked(tmp_path, apc(tmp_path, pdu, [2, 3]), lambda method: method.fence(strike()))
+    assert (result.verdict, result.saw_on) == (Verdict.DONE, True)
+
+
+def test_an_outlet_that_does_not_exist_is_found_out_by_a_probe(tmp_path: Path, pdu: Pdu) -> None:
+    proof = asked(tmp_path, apc(tmp_path, pdu, 77), lambda method: method.probe(strike()))
+    assert (proof.verdict, proof.on, proof.lies) == (Verdict.NOT_DONE, False, True)
+    assert proof.detail == ("its device says OFF for a node that lives; plug 77 is not in the device's list (1-8)")
+
+
+def test_an_outlet_that_does_not_exist_never_ends_a_chain(tmp_path: Path, pdu: Pdu) -> None:
+    """The agent says `Success: Already OFF` and exits with 0."""
+
+    async def story(launcher: Launcher) -> tuple[Result, Result]:
+        method = AgentFence("outlet", apc(tmp_path, pdu, 77), launcher, NODES)
+
+        async def proven() -> bool:
+            return True
+
+        alone = await method.fence(strike())
+        return alone, await Chain({"outlet": method}, [["outlet"]], 30.0, OWN).run(strike(), proven)
+
+    alone, chain = with_launcher(tmp_path, story)
+    assert "Already OFF" in alone.detail
+    assert alone.saw_on is False
+    assert chain.verdict is Verdict.UNKNOWN
+    assert "its device has never said ON for db2" in chain.detail
+
+
+def test_a_living_hosts_outlet_is_on_and_listed(tmp_path: Path, pdu: Pdu) -> None:
+    proof = asked(tmp_path, apc(tmp_path, pdu, 8), lambda method: method.probe(strike()))
+    assert (proof.verdict, proof.on, proof.detail) == (Verdict.DONE, True, "its device says ON")
+
+
+def test_a_wrong_community_is_silence(tmp_path: Path, pdu: Pdu) -> None:
+    settings = apc(tmp_path, pdu, 2, community="wr0ng-one", options={"snmp_version": "1"}, timeout="16s")
+    proof = asked(tmp_path, settings, lambda method: method.probe(strike()))
+    assert (proof.verdict, proof.on, proof.lies) == (Verdict.UNKNOWN, False, False)
+    assert proof.detail.startswith("status: it does not answer: wrong address or community, or it is down")
+    assert "wr0ng-one" not in proof.detail
