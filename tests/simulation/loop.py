@@ -28,7 +28,7 @@ class _Transport(asyncio.Transport):
 
 
 class SimulatedLoop(asyncio.AbstractEventLoop):
-    """Runs what is ready in the order of asking. `connect` raises, hangs or returns, as a connection to a host would."""
+    """Runs what is ready in the order of asking. `connect` raises, hangs or returns, as a connection would."""
 
     def __init__(self, gate: Gate, connect: Connect) -> None:
         self._gate = gate
@@ -83,7 +83,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         return _Transport(), factory()
 
     def die(self) -> None:
-        """The process is gone: what ran ends without a trace. Whatever it might still say, its gate lets nothing out."""
+        """The process is gone: what ran ends without a trace; its gate lets nothing out any more."""
         for task in list(self._tasks):
             task.cancel()
         if not self._running:

@@ -394,12 +394,12 @@ def a_confirmation_is_used_twice(put: Substitutes) -> None:
     put.attribute(order_rows, "confirmation", confirmation)
 
 
-@mistake("S7", first=DOUBT_FROM)
+@mistake("S7", 1_000_029, first=DOUBT_FROM)
 def the_chain_believes_a_device_that_never_said_on(put: Substitutes) -> None:
     put.attribute(chain._Run, "_believed", lambda self, method, result: result)
 
 
-@mistake("S7", first=DOUBT_FROM)
+@mistake("S7", 1_000_034, first=DOUBT_FROM)
 def the_chain_does_not_look_whether_the_host_still_answers(put: Substitutes) -> None:
     async def contradicted(self: Any) -> bool:
         return False
@@ -412,7 +412,7 @@ def a_service_only_strike_ends_the_chain(put: Substitutes) -> None:
     put.attribute(doubt, "TRAITS", {**TRAITS, "stop": Traits(whole=True)})
 
 
-@mistake("S4", first=DOUBT_FROM)
+@mistake("S4", 1_000_015, first=DOUBT_FROM)
 def the_strike_of_an_attempt_that_is_over_counts(put: Substitutes) -> None:
     """What a device or a peer answers late ends the next attempt against the same node."""
     real = RunningChain._run

@@ -15,8 +15,8 @@ from failover.core.values import Breadcrumb, Crumb, Role, Settings
 from failover.stores.simulated import SimulatedStore
 from tests.simulation.checks import Checks
 from tests.simulation.clock import HeapClock
-from tests.simulation.faults import Faults
 from tests.simulation.devices import Devices
+from tests.simulation.faults import Faults
 from tests.simulation.fencing import PowerSwitches
 from tests.simulation.host import Host
 from tests.simulation.journal import Journal
