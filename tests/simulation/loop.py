@@ -72,7 +72,14 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> Any:
-        timer = self._gate.call_later(max(0.0, delay), lambda: self._due(timer, callback, args, context))
+        """It may be cancelled until it is called: also when it is due, and waits for its turn."""
+        known = context or copy_context()
+
+        def in_turn() -> None:
+            if not timer.cancelled:
+                callback(*args)
+
+        timer: GatedTimer = self._gate.call_later(max(0.0, delay), lambda: self.call_soon(in_turn, context=known))
         return timer
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
@@ -88,12 +95,6 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
             task.cancel()
         if not self._running:
             self._run()
-
-    def _due(
-        self, timer: GatedTimer, callback: Callable[..., object], args: tuple[Any, ...], context: Context | None
-    ) -> None:
-        if not timer.cancelled:
-            self.call_soon(callback, *args, context=context)
 
     def _run(self) -> None:
         """Until nothing is ready any more; what a step raises comes out here, and ends the simulation."""
