@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
-from typing import Any
+from typing import Any, cast
 
 from tests.simulation.gate import Gate, GatedTimer
 
@@ -27,7 +27,7 @@ class _Transport(asyncio.Transport):
         return True
 
 
-class SimulatedLoop(asyncio.AbstractEventLoop):
+class SimulatedLoop:
     """Runs what is ready in the order of asking. `connect` raises, hangs or returns, as a connection would."""
 
     def __init__(self, gate: Gate, connect: Connect) -> None:
@@ -53,10 +53,10 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         pass  # whoever waits for a task looks at how it ended
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return asyncio.Future(loop=cast(Any, self))
 
     def create_task(self, coro: Any, *, name: str | None = None, context: Context | None = None) -> asyncio.Task[Any]:
-        task: asyncio.Task[Any] = asyncio.Task(coro, loop=self, name=name, context=context)
+        task: asyncio.Task[Any] = asyncio.Task(coro, loop=cast(Any, self), name=name, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -100,7 +100,7 @@ class SimulatedLoop(asyncio.AbstractEventLoop):
         """Until nothing is ready any more; what a step raises comes out here, and ends the simulation."""
         outer = asyncio._get_running_loop()
         self._running, self._called = True, False
-        asyncio._set_running_loop(self)
+        asyncio._set_running_loop(cast(Any, self))
         try:
             while self._ready:
                 callback, args, context = self._ready.popleft()
