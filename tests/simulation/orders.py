@@ -1,4 +1,5 @@
-"""What operators order: pause and resume, drain and undrain, switchovers, forced failovers, stops of a controller.
+"""What operators order: pause and resume, drain and undrain, switchovers, forced failovers, stops of a controller;
+and what they confirm, where a scenario has the fencing of issue 4: that the last active is off.
 
 They write the control record through some controller's store, as the controllers' own orders do.
 """
