@@ -347,7 +347,7 @@ def the_proof_before_a_strike_is_taken_for_granted(put: Substitutes) -> None:
     put.attribute(Lease, "prove", lambda self, answer: answer(self._held is not None))
 
 
-@mistake("S8", 304, 355)
+@mistake("S8", 221)
 def an_active_service_without_the_lock_is_left_alone(put: Substitutes) -> None:
     def change(real: Any) -> Any:
         def role_reported(move: Move, event: RoleReported) -> None:

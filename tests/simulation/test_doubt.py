@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from tests.simulation.campaign import run_all
 from tests.simulation.clock import HeapClock
 from tests.simulation.gate import Gate
 from tests.simulation.loop import SimulatedLoop
@@ -25,16 +24,6 @@ def test_a_doubting_seed_is_played_again_exactly() -> None:
     first, again = run(seed), run(seed)
     assert first == again
     assert first.tally.steps > 100
-
-
-def test_every_wrong_device_is_struck_and_probed_and_operators_confirm() -> None:
-    result = run_all(range(DOUBT_FROM, DOUBT_FROM + 100), 1)
-    assert not result.failures, result.failures[0].story
-    happened = set(result.tally.faults)
-    assert {f"struck: {wiring.value}" for wiring in Wiring} <= happened
-    assert {"struck: slow", "answered after the strike was over"} <= happened
-    assert {"probe: done", "probe: not_done", "probe: unknown"} <= happened
-    assert {"order: confirm", "order: confirm, as the fence ran or had failed"} <= happened
 
 
 @pytest.mark.parametrize("levels", [(("stop",),), (("power",),)])

@@ -3,10 +3,12 @@
 import os
 
 from failover.core.rows import ROWS
+from failover.core.values import Verdict
 from tests.simulation.campaign import pinned, run_all
 from tests.simulation.mistakes import catch
 from tests.simulation.run import run
 from tests.simulation.scenario import DOUBT_FROM
+from tests.simulation.wiring import Wiring
 
 SEEDS = (*range(300), *range(DOUBT_FROM, DOUBT_FROM + 200))
 WORKERS = min(2, os.cpu_count() or 1)
@@ -31,6 +33,15 @@ RARE = {
     ("claiming", "SessionEnded"),
     ("claiming", "TimerFired"),
 }
+# What must have happened in the doubting scenarios, so that they are worth something.
+DOUBTS = {
+    *(f"struck: {wiring.value}" for wiring in Wiring),
+    *(f"probe: {verdict.value}" for verdict in Verdict),
+    "struck: slow",
+    "answered after the strike was over",
+    "order: confirm",
+    "order: confirm, as the fence ran or had failed",
+}
 
 
 def test_what_a_seed_once_found_stays_mended() -> None:
@@ -44,6 +55,7 @@ def test_no_rule_is_broken_in_five_hundred_seeds_and_every_row_is_taken() -> Non
     missed = set(result.tally.rows_not_taken())
     assert missed <= set(OUT_OF_REACH) | RARE, result.tally.report()
     assert len(result.tally.faults) >= 30, "hardly anything has befallen these clusters"
+    assert set(result.tally.faults) >= DOUBTS, result.tally.report()
 
 
 def test_only_rows_that_exist_are_excused() -> None:
