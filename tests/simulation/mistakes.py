@@ -320,7 +320,7 @@ def an_unknown_promote_counts_as_done(put: Substitutes) -> None:
 # --- S6, S7, S8 -------------------------------------------------------------------------------------
 
 
-@mistake("S6", 14, 21)
+@mistake("S6", 44)
 def nobody_steps_down_when_the_lease_runs_out(put: Substitutes) -> None:
     put.attribute(Lease, "_ran_out", lambda self: None)
 
