@@ -126,7 +126,7 @@ def the_fence_is_skipped(put: Substitutes) -> None:
     put.attribute(claim_rows, "fence", fence)
 
 
-@mistake("S2", 60, 80)
+@mistake("S2", 43)
 def the_breadcrumb_is_written_without_its_version(put: Substitutes) -> None:
     real = SimulatedEnsemble.claim
 
