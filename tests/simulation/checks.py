@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from failover.core.effects import Demote, Fence, Follow, Promote
-from failover.core.events import Event, Promoted
+from failover.core.effects import Claim, Demote, Fence, Follow, Promote
+from failover.core.events import Event, Fenced, Promoted
 from failover.core.state import State
 from failover.core.step import Step
 from failover.core.values import Role, Verdict
+from fencing.chain import FenceReport
 from tests.simulation.breach import need
 from tests.simulation.fencing import PROVE_S
 from tests.simulation.hooks import Hook
@@ -125,11 +126,48 @@ class Checks:
             right = crumb is not None and crumb.node == ask.target.node
             need(right, "S7", f"{process.host.name} fences {ask.target.node.name}, the breadcrumb says {crumb}")
 
+    def struck_by(self, process: Process, target: str, method: str) -> None:
+        """S7: a device that lied in a probe is not used."""
+        lied = (target, method) in process.host.disk.quarantined
+        need(not lied, "S7", f"{process.host.name} strikes {target} by {method}, which has lied in a probe")
+
+    def chain_ended(self, process: Process, ask: Fence, report: FenceReport | None) -> None:
+        """S7: done is only what speaks of the whole host, by a device that has said ON for it."""
+        name = ask.target.node.name
+        if report is None or report.verdict is not Verdict.DONE:
+            return
+        if not report.methods:
+            ended = self._world.host_named(name).identity.boot_id != ask.target.boot_id
+            ended = ended or not self._world.host_named(name).powered
+            need(ended, "S7", f"{process.host.name} takes {name} for off without a strike")
+            return
+        need(report.methods != ("stop",), "S7", f"{process.host.name} counts the end of {name}'s service as a fence")
+        if "power" in report.methods:
+            said = self._world.devices.has_said_on(process.host, name)
+            need(said, "S7", f"{process.host.name} believes a device that has never said ON for {name}")
+
+    def _claims(self, process: Process, event: Event, claim: Claim) -> None:
+        """S1: nobody claims over another's breadcrumb without a reason that the world knows of, too."""
+        crumb, host = self._world.ensemble.records.crumb, process.host
+        old = crumb.record
+        if crumb.version != claim.version or old is None or old.node == host.node or old.clean:
+            return
+        if isinstance(event, Fenced):
+            need(event.verdict is Verdict.DONE, "S5", f"{host.name} claims after a fence that answered {event.verdict}")
+            return
+        rebooted = self._world.host_named(old.node.name).identity.boot_id != old.boot_id
+        word = (old.node.name, old.epoch, crumb.version) in self._world.operators.words
+        need(rebooted or word, "S1", f"{host.name} claims over {old.node.name}, which nobody has fenced or confirmed")
+
     # --- controllers ----------------------------------------------------------------------------
 
     def stepped(self, process: Process, before: State, event: Event, step: Step) -> None:
         """S8: who calls itself standby is not active. S5: who calls itself active was promoted."""
         role, host = step.state.role, process.host
+        if self._world.scenario.fencing:
+            for effect in step.effects:
+                if isinstance(effect, Claim):
+                    self._claims(process, event, effect)
         if role is Role.STANDBY:
             busy = host.service.active and not host.service.flipped
             need(not busy, "S8", f"{host.name} calls itself standby while its service is active")

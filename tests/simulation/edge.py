@@ -36,6 +36,7 @@ from failover.core.values import Control, EndedSwitchover, ServiceRole, Verdict
 from failover.ports.store import ControlWritten
 from failover.runtime.engine import Running
 from failover.runtime.lease import LeaseTerms
+from tests.simulation.doubt import RunningChain
 from tests.simulation.fencing import Chain
 from tests.simulation.gate import GatedTimer
 from tests.simulation.hooks import Hook, plan
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 ROLE_TAKES_S = 0.05
 CLOSE_S = 2.0
+CHAIN_SLACK_S = 1.0  # the production chain keeps its own deadline, the engine's backs it up
 
 
 class Disowned:
@@ -144,7 +146,7 @@ class SimulatedEdge:
             Promote: times.promote_s,
             Demote: times.demote_s,
             Follow: times.follow_s,
-            Fence: times.chain_s,
+            Fence: times.chain_s + (CHAIN_SLACK_S if process.scenario.fencing else 0.0),
         }
 
     def deadline_s(self, effect: Effect) -> float | None:
@@ -163,7 +165,8 @@ class SimulatedEdge:
         if isinstance(effect, Promote | Demote | Follow):
             return RunningHook(process, effect, answer)
         if isinstance(effect, Fence):
-            return Chain(process, effect, answer)
+            running = RunningChain if process.scenario.fencing else Chain
+            return running(process, effect, answer)
 
         def later(event: Event) -> None:
             process.gate.deliver(lambda: answer(event))

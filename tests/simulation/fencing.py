@@ -1,4 +1,6 @@
-"""The fence chain in the simulation: levels of methods, each proven by a renewal first (S7).
+"""The simple fence chain of the seeds below `DOUBT_FROM`: levels of methods, each proven by a renewal first (S7).
+
+Its devices may fail but never lie; `doubt` has the production chain, over `devices` that may be wrong.
 
 `ask` demands a demote from the old active's controller; `power` takes the power from its host.
 """

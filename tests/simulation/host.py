@@ -26,6 +26,10 @@ class Disk:
 
     floor: int = 0
     kept: Kept = field(default_factory=Kept)
+    # What is known of fence devices, by (target, method), and which boots were switched off (on tmpfs).
+    seen_on: set[tuple[str, str]] = field(default_factory=set)
+    quarantined: set[tuple[str, str]] = field(default_factory=set)
+    ended: set[tuple[str, str]] = field(default_factory=set)
 
 
 class Host:

@@ -28,6 +28,7 @@ class Liveness:
         self._upset = ""
         self._enough = False
         self._forced = False
+        self._confirmed_s = 0.0
         self.broken = 0
 
     def enough(self) -> bool:
@@ -70,6 +71,7 @@ class Liveness:
             self._enough = True
             return
         self._force_if_a_follow_failed()
+        self._confirm_if_no_fence_helps()
         self._world.clock.call_later(LOOK_EVERY_S, self._look)
 
     def _force_if_a_follow_failed(self) -> None:
@@ -85,6 +87,21 @@ class Liveness:
                 self._forced = True
                 world.count("order: force, as the last follow had failed")
                 process.post(ForceOrdered("operator"))
+                return
+
+    def _confirm_if_no_fence_helps(self) -> None:
+        """Where the chain can never be done, an operator must say that the old active is off (S1)."""
+        world, now_s = self._world, self._world.clock.now_s()
+        if world.scenario.fencing is None or now_s - max(self._calm_s, self._confirmed_s) < self.bound_s() / 4:
+            return
+        if any(host.service.active for host in world.hosts):
+            return
+        for host in world.hosts:
+            process = host.process
+            fails = process is not None and process.engine.state.cause.startswith("fencing ")
+            if fails and world.operators.confirm(host):
+                self._confirmed_s = now_s
+                world.count("order: confirm, as no fence helped")
                 return
 
     def complaint(self) -> str:

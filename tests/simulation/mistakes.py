@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from failover.core import claim_rows, lock_rows, service_rows
+from failover.core import claim_rows, lock_rows, order_rows, service_rows
 from failover.core import move as moves
 from failover.core import step as steps
 from failover.core.effects import Claim, HandOver, Lane, Promote, TakeLock
@@ -31,12 +31,17 @@ from failover.core.events import (
 from failover.core.move import Move
 from failover.core.state import State
 from failover.core.table import ROWS
-from failover.core.values import Breadcrumb, Crumb, Node, Role, ServiceRole, Verdict
+from failover.core.values import Breadcrumb, Confirmation, Crumb, Node, Role, ServiceRole, Verdict
+from failover.ports.service import Result, Traits
 from failover.runtime import engine
 from failover.runtime.lease import Lease
 from failover.stores.simulated import SimulatedEnsemble
+from fencing import chain
+from tests.simulation import doubt
+from tests.simulation.doubt import TRAITS, Memory, Method, RunningChain
 from tests.simulation.fencing import PowerSwitches
 from tests.simulation.run import Outcome, run
+from tests.simulation.scenario import DOUBT_FROM
 
 MOST_SEEDS = 1_200
 
@@ -64,21 +69,22 @@ Seeding = Callable[[Substitutes], None]
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """`rule`: the one it breaks. `likely`: seeds that have shown it."""
+    """`rule`: the one it breaks. `likely`: seeds that have shown it. `first`: where to look on from."""
 
     rule: str
     seed: Seeding
     likely: tuple[int, ...]
+    first: int = 0
 
 
 MISTAKES: dict[str, Mistake] = {}
 
 
-def mistake(rule: str, *likely: int) -> Callable[[Seeding], Seeding]:
+def mistake(rule: str, *likely: int, first: int = 0) -> Callable[[Seeding], Seeding]:
     """Add a mistake under its function's name."""
 
     def add(seed: Seeding) -> Seeding:
-        MISTAKES[seed.__name__.replace("_", " ")] = Mistake(rule, seed, likely)
+        MISTAKES[seed.__name__.replace("_", " ")] = Mistake(rule, seed, likely, first)
         return seed
 
     return add
@@ -101,7 +107,8 @@ def catch(name: str, invariants: bool, most_seeds: int = MOST_SEEDS) -> Outcome 
     Without the invariants only the simulation's own checkers count.
     """
     with seeded(name, invariants):
-        for seed in (*MISTAKES[name].likely, *range(most_seeds)):
+        made = MISTAKES[name]
+        for seed in (*made.likely, *range(made.first, made.first + most_seeds)):
             outcome = run(seed)
             if outcome.breach and (invariants or outcome.by == "checker"):
                 return outcome
@@ -119,7 +126,7 @@ def the_fence_is_skipped(put: Substitutes) -> None:
     put.attribute(claim_rows, "fence", fence)
 
 
-@mistake("S2", 60, 80)
+@mistake("S2", 43)
 def the_breadcrumb_is_written_without_its_version(put: Substitutes) -> None:
     real = SimulatedEnsemble.claim
 
@@ -313,7 +320,7 @@ def an_unknown_promote_counts_as_done(put: Substitutes) -> None:
 # --- S6, S7, S8 -------------------------------------------------------------------------------------
 
 
-@mistake("S6", 14, 21)
+@mistake("S6", 44)
 def nobody_steps_down_when_the_lease_runs_out(put: Substitutes) -> None:
     put.attribute(Lease, "_ran_out", lambda self: None)
 
@@ -340,7 +347,7 @@ def the_proof_before_a_strike_is_taken_for_granted(put: Substitutes) -> None:
     put.attribute(Lease, "prove", lambda self, answer: answer(self._held is not None))
 
 
-@mistake("S8", 304, 355)
+@mistake("S8", 221)
 def an_active_service_without_the_lock_is_left_alone(put: Substitutes) -> None:
     def change(real: Any) -> Any:
         def role_reported(move: Move, event: RoleReported) -> None:
@@ -360,6 +367,77 @@ def a_starting_controller_believes_that_its_service_is_standby(put: Substitutes)
         self.reconsider()
 
     put.attribute(moves.Move, "_secure_standby", secure_standby)
+
+
+# --- S1, S7: fence devices and operators (issue 4) --------------------------------------------------
+
+
+@mistake("S1", first=DOUBT_FROM)
+def a_confirmation_counts_for_any_version(put: Substitutes) -> None:
+    def confirmation(state: State, record: Breadcrumb) -> Confirmation | None:
+        word = state.control.confirmed
+        return word if word is not None and (word.node, word.epoch) == (record.node, record.epoch) else None
+
+    put.attribute(claim_rows, "confirmation", confirmation)
+    put.attribute(order_rows, "confirmation", confirmation)
+
+
+@mistake("S1", first=DOUBT_FROM)
+def a_confirmation_is_used_twice(put: Substitutes) -> None:
+    """It counts for whatever its node does later."""
+
+    def confirmation(state: State, record: Breadcrumb) -> Confirmation | None:
+        word = state.control.confirmed
+        return word if word is not None and word.node == record.node else None
+
+    put.attribute(claim_rows, "confirmation", confirmation)
+    put.attribute(order_rows, "confirmation", confirmation)
+
+
+@mistake("S7", 1_000_029, first=DOUBT_FROM)
+def the_chain_believes_a_device_that_never_said_on(put: Substitutes) -> None:
+    put.attribute(chain._Run, "_believed", lambda self, method, result: result)
+
+
+@mistake("S7", 1_000_034, first=DOUBT_FROM)
+def the_chain_does_not_look_whether_the_host_still_answers(put: Substitutes) -> None:
+    async def contradicted(self: Any) -> bool:
+        return False
+
+    put.attribute(chain._Run, "_contradicted", contradicted)
+
+
+@mistake("S7", first=DOUBT_FROM)
+def a_service_only_strike_ends_the_chain(put: Substitutes) -> None:
+    put.attribute(doubt, "TRAITS", {**TRAITS, "stop": Traits(whole=True)})
+
+
+@mistake("S4", 1_000_015, first=DOUBT_FROM)
+def the_strike_of_an_attempt_that_is_over_counts(put: Substitutes) -> None:
+    """What a device or a peer answers late ends the next attempt against the same node."""
+    real = RunningChain._run
+
+    def late(self: Method, result: Result) -> None:
+        if result.verdict is Verdict.DONE:
+            _late_of(self._process).add(self._ask.target.node.name)
+
+    async def run_chain(self: RunningChain) -> Result:
+        if self._ask.target.node.name in _late_of(self._process):
+            return Result(Verdict.DONE, "answered at last", by="power")
+        return await real(self)
+
+    put.attribute(Method, "late", late)
+    put.attribute(RunningChain, "_run", run_chain)
+
+
+def _late_of(process: Any) -> set[str]:
+    names: set[str] = process.world.__dict__.setdefault("late", set())
+    return names
+
+
+@mistake("S7", first=DOUBT_FROM)
+def quarantine_is_ignored(put: Substitutes) -> None:
+    put.attribute(Memory, "quarantined", lambda self, target, method: "")
 
 
 def main() -> int:

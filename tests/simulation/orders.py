@@ -1,4 +1,5 @@
-"""What operators order: pause and resume, drain and undrain, switchovers, forced failovers, stops of a controller.
+"""What operators order: pause and resume, drain and undrain, switchovers, forced failovers, stops of a controller;
+and what they confirm, where a scenario has the fencing of issue 4: that the last active is off.
 
 They write the control record through some controller's store, as the controllers' own orders do.
 """
@@ -11,7 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from failover.core.events import ForceOrdered
-from failover.core.values import Control, Pause, Switchover
+from failover.core.values import Confirmation, Control, Crumb, Pause, Role, Switchover
 from failover.ports.store import ControlWritten
 from tests.simulation.host import Host
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 FIRST_S = 10.0
+WATCHFUL = 0.2  # how often an operator comes to a fence
+STALE = 0.2
 
 
 class Operators:
@@ -42,6 +45,11 @@ class Operators:
             self.stop,
             self.stop_and_keep,
         ]
+        fencing = world.scenario.fencing
+        self._confirms = Random(f"confirms {world.scenario.seed}") if fencing and fencing.confirms else None
+        if self._confirms is not None:
+            self._kinds += [self.confirm, self.confirm]
+        self.words: set[tuple[str, int, int]] = set()  # what operators have rightly confirmed: node, epoch, version
 
     def begin(self) -> None:
         self._world.clock.call_later(FIRST_S, self._order)
@@ -111,6 +119,45 @@ class Operators:
         epoch = record.epoch - (chance.random() < 0.1)
         order = Switchover(f"order-{self._orders}", record.node.name, target, epoch, "exercise", "operator")
         return self._write(host, lambda control: replace(control, switchover=order))
+
+    def aim(self, host: Host, role: Role) -> None:
+        """Somebody is often there just as a fence runs, or after one has failed."""
+        chance, world = self._confirms, self._world
+        if chance is None or world.calm or role not in (Role.FENCING, Role.OUT) or chance.random() >= WATCHFUL:
+            return
+
+        def come() -> None:
+            if not world.calm and self.confirm(host):
+                world.count("order: confirm, as the fence ran or had failed")
+
+        world.clock.call_later(chance.random() * 3.0, come)
+
+    def confirm(self, host: Host) -> bool:
+        """They make sure: the host that a controller knows to be the last active loses its power; then they say so.
+
+        It may come up again by itself. Now and then the order is an old one, given again without making sure: it
+        names an older version, and must not count.
+        """
+        process, world = host.process, self._world
+        crumb = process.engine.state.crumb if process is not None and process.running else None
+        if crumb is None or crumb.record is None or crumb.record.node == host.node or crumb.record.clean:
+            return False
+        stale = self._confirms is not None and not world.calm and self._confirms.random() < STALE
+        if stale:
+            crumb = Crumb(crumb.record, crumb.version - 1)
+        else:
+            self._make_sure(crumb)
+        record = crumb.record
+        assert record is not None
+        word = Confirmation(record.node, record.epoch, crumb.version, "operator", "pulled its plug")
+        return self._write(host, lambda control: replace(control, confirmed=word))
+
+    def _make_sure(self, crumb: Crumb) -> None:
+        record = crumb.record
+        assert record is not None
+        self._world.power_off(self._world.host_named(record.node.name), "by an operator")
+        if self._world.ensemble.records.crumb.version == crumb.version:  # else it was old news already
+            self.words.add((record.node.name, record.epoch, crumb.version))
 
     # --- to one controller ----------------------------------------------------------------------
 

@@ -14,9 +14,11 @@ from failover.ports.store import Renewal
 from failover.runtime.engine import Engine
 from failover.runtime.lease import Lease
 from tests.simulation.adoption import adoption_of, count
+from tests.simulation.doubt import Prober
 from tests.simulation.edge import SimulatedEdge
 from tests.simulation.gate import Gate
 from tests.simulation.host import Host
+from tests.simulation.loop import SimulatedLoop
 from tests.simulation.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Process:
         self.started_s = world.clock.now_s()
         self.gate = Gate(world.clock, host.gate)
         self.edge = SimulatedEdge(self)
+        self.loop = SimulatedLoop(self.gate, self._connect)
+        self.prober = Prober(self) if self.scenario.fencing else None
         self.store = world.new_store(host, self)
         self.store.connect(lambda event: self.gate.deliver(lambda: self.post(event)))
         state = State(host.identity, world.settings_of(host))
@@ -80,6 +84,9 @@ class Process:
         if self.adoption is not None and adopting:
             self.adoption.begin()
         self.monitor.begin()
+        if self.prober is not None:
+            self.prober.begin()
+            self.prober.role_changed()
 
     def post(self, event: Event) -> None:
         if not self.gate.dead:
@@ -93,6 +100,9 @@ class Process:
         self.world.stepped(self, before, event, step)
         if before.role is not step.state.role:
             self._reload()
+            if self.prober is not None:
+                self.prober.role_changed()
+                self.world.operators.aim(self.host, step.state.role)
 
     def _reload(self) -> None:
         """Now and then somebody has the file read again, in whatever role; nothing may move for it."""
@@ -101,6 +111,13 @@ class Process:
 
     def _renew(self, session: str, lock: Lock, answer: Callable[[Renewal], None]) -> None:
         self.store.renew(session, lock, lambda renewal: self.gate.deliver(lambda: answer(renewal)))
+
+    async def _connect(self, name: str) -> None:
+        """To the API's port: accepted, refused where no controller runs, silent where nothing is alive."""
+        if not self.world.devices.answers(self.host, name):
+            await self.loop.create_future()
+        if self.world.host_named(name).process is None:
+            raise ConnectionRefusedError
 
     # --- its end --------------------------------------------------------------------------------
 
@@ -115,12 +132,18 @@ class Process:
     def killed(self) -> None:
         """It is gone; its session is left to the servers; the guardian ends its hooks a little later."""
         self.gate.die()
+        self.loop_dies()
         self.store.shut_down()
         if self.host.process is self:
             self.host.process = None
         for hook in list(self.host.hooks):
             after_s = self.chance.random() * 0.6
             self.host.gate.call_later(after_s, lambda hook=hook: hook.kill(lambda: None))  # type: ignore[misc]
+
+    def loop_dies(self) -> None:
+        """Its coroutines end with it, and say nothing any more."""
+        self.gate.die()
+        self.loop.die()
 
     def freeze(self) -> None:
         self.gate.stop()

@@ -9,8 +9,24 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from failover.core.values import Settings
+from tests.simulation.wiring import Wiring
 
 KILL_GRACE_S = 2.0
+DOUBT_FROM = 1_000_000
+"""From this seed on there is the fencing of issue 4; what older seeds mean stays as it was."""
+
+
+LEVELS = (
+    (("power",),),
+    (("power",),),
+    (("ask",), ("power",)),
+    (("ask",), ("power",)),
+    (("ask", "power"),),
+    (("stop",), ("power",)),
+    (("stop", "power"),),
+    (("ask",), ("stop",)),  # never done unless the old active's controller answers
+    (("stop",),),  # never done
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,15 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
+class Fencing:
+    """The production chain, devices that may be wrong, probes, and operators who confirm. `wirings`: by host."""
+
+    wirings: tuple[Wiring, ...]
+    attempts: int
+    confirms: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Scenario:
     """A seed's cluster. `levels`: the fence chain. `harshness`: mean seconds between two faults."""
 
@@ -56,6 +81,7 @@ class Scenario:
     positions: bool  # the service reports a replication position, and whether it may be promoted
     old_epoch: int  # of the breadcrumb that is there from the beginning; 0: none is
     events: bool  # a crash is seen by an event (pidfd), not by a poll
+    fencing: Fencing | None = None  # None: the simulation's own simple chain and switches, nobody confirms
 
     def settings_of(self, index: int) -> tuple[int, bool]:
         return self.priorities[index], self.candidates[index]
@@ -63,6 +89,20 @@ class Scenario:
 
 def draw(seed: int) -> Scenario:
     """The scenario of a seed."""
+    scenario = _draw(seed)
+    return _doubting(scenario) if seed >= DOUBT_FROM else scenario
+
+
+def _doubting(scenario: Scenario) -> Scenario:
+    chance = Random(f"fencing {scenario.seed}")
+    wrong = chance.choice((0.0, 0.2, 0.5))
+    others = [wiring for wiring in Wiring if wiring is not Wiring.RIGHT]
+    wirings = tuple(chance.choice(others) if chance.random() < wrong else Wiring.RIGHT for _ in scenario.names)
+    levels = chance.choice(LEVELS)
+    return replace(scenario, levels=levels, fencing=Fencing(wirings, chance.choice((1, 1, 2)), chance.random() < 0.7))
+
+
+def _draw(seed: int) -> Scenario:
     chance = Random(seed * 8 + 1)
     step_down = chance.random() < 0.4
     times = _times(chance, step_down)

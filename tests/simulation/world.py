@@ -15,6 +15,7 @@ from failover.core.values import Breadcrumb, Crumb, Role, Settings
 from failover.stores.simulated import SimulatedStore
 from tests.simulation.checks import Checks
 from tests.simulation.clock import HeapClock
+from tests.simulation.devices import Devices
 from tests.simulation.faults import Faults
 from tests.simulation.fencing import PowerSwitches
 from tests.simulation.host import Host
@@ -44,6 +45,7 @@ class World:
         self.checks = Checks(self)
         self.network = Network(self)
         self.power = PowerSwitches(self)
+        self.devices = Devices(self)
         stopped = scenario.settings.standby_stopped
         self.hosts = [
             Host(name, index, self.clock, stopped, self._service_changed, self.count)
@@ -86,7 +88,12 @@ class World:
         self.faults.begin()
         self.operators.begin()
         self.clock.call_later(self.scenario.times.calm_s, self._calm_down)
-        self.clock.run_until(self.scenario.times.end_s, self.liveness.enough)
+        try:
+            self.clock.run_until(self.scenario.times.end_s, self.liveness.enough)
+        finally:
+            for host in self.hosts:
+                if host.process is not None:
+                    host.process.loop_dies()
         self.tally.simulated_s = self.clock.now_s()
         self.liveness.ended()
 
@@ -96,6 +103,7 @@ class World:
         for host in self.hosts:
             host.calm = True
         self.faults.heal()
+        self.devices.mend()
         self.operators.leave()
         self.liveness.begin()
 
@@ -110,6 +118,11 @@ class World:
     def restart_later(self, host: Host, least_s: float, most_s: float) -> None:
         """The supervisor starts it again."""
         self.clock.call_later(self.chance.uniform(least_s, most_s), lambda: self.start(host))
+
+    def lives(self, host: Host) -> bool:
+        """Whether a peer that talks to its controller would find it alive now."""
+        process = host.process
+        return host.powered and process is not None and process.running and host.reachable_s <= self.clock.now_s()
 
     def power_off(self, host: Host, why: str) -> None:
         """Everything on it ends; it boots again later."""
