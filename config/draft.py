@@ -22,6 +22,7 @@ from config.models import (
     HealthSettings,
     LimitSettings,
     StoreSettings,
+    WatchdogSettings,
 )
 from config.problems import Finding, KeyPath
 
@@ -42,6 +43,8 @@ class Draft:
     max_lag: int | None = None
     limits: LimitSettings | None = None
     api: ApiSettings | None = None
+    watchdog: WatchdogSettings | None = None
+    watchdog_stands: bool = True  # that None means: there is no such section
 
 
 def of_config(config: Config) -> Draft:
@@ -58,6 +61,7 @@ def of_config(config: Config) -> Draft:
         max_lag=config.max_lag,
         limits=config.limits,
         api=config.api,
+        watchdog=config.watchdog,
     )
 
 
@@ -71,10 +75,23 @@ def of_rest(data: Mapping[str, Any], findings: Iterable[Finding], context: objec
         **sections,
         health=tuple(rest.probes(context)),
         broken_methods=frozenset(rest.broken_methods),
+        watchdog_stands="watchdog" not in rest.broken,
     )
 
 
-_SECTIONS = ("node", "store", "nodes", "control", "fencing", "on_store_loss", "on_stop", "max_lag", "limits", "api")
+_SECTIONS = (
+    "node",
+    "store",
+    "nodes",
+    "control",
+    "fencing",
+    "on_store_loss",
+    "on_stop",
+    "max_lag",
+    "limits",
+    "api",
+    "watchdog",
+)
 
 
 class _Rest:

@@ -8,12 +8,11 @@ from config.problems import KeyPath
 LATER_KINDS: dict[str, frozenset[str]] = {
     "store": frozenset({"etcd"}),
     "control": frozenset({"hadoop"}),
-    "fencing": frozenset({"ssh", "agent", "redfish", "watchdog_wait"}),
+    "fencing": frozenset({"ssh", "agent", "redfish"}),
 }
 
 LATER_KEYS: frozenset[KeyPath] = frozenset(
     {
-        ("watchdog",),
         ("store", "tls"),
         ("api", "tls"),
     }

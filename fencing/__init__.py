@@ -20,7 +20,9 @@ if TYPE_CHECKING:
         ControllerMethodSettings,
         EpochMethodSettings,
         ManualMethodSettings,
+        WatchdogWaitMethodSettings,
     )
+    from config.self_fencing import Promise
     from fencing.peer import PeerAuth
 
 __all__ = ["FENCERS", "FenceContext"]
@@ -31,7 +33,7 @@ class FenceContext:
     """What fence methods may need besides their settings.
 
     `nodes`: the configured facts of each node. `peer_auth`, `peer_tls`: for asking another controller. `folder`: where
-    a method may keep small files (mode 0700), or None.
+    a method may keep small files (mode 0700), or None. `promise`: what this node itself promises with its watchdog.
     """
 
     launcher: Launcher
@@ -40,6 +42,7 @@ class FenceContext:
     peer_tls: ssl.SSLContext | None = None
     service: str = ""
     folder: Path | None = None
+    promise: Promise | None = None
 
 
 def _command(name: str, settings: CommandMethodSettings, context: FenceContext) -> FenceMethod:
@@ -69,9 +72,16 @@ def _epoch(name: str, settings: EpochMethodSettings, _: FenceContext) -> FenceMe
     return EpochFence(name, settings.because)
 
 
+def _watchdog_wait(name: str, settings: WatchdogWaitMethodSettings, context: FenceContext) -> FenceMethod:
+    from fencing.watchdog.wait import WatchdogWait
+
+    return WatchdogWait(name, settings.timeout, settings.attempts, settings.minimum, context.promise)
+
+
 FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "command": _command,
     "controller": _controller,
     "manual": _manual,
     "epoch": _epoch,
+    "watchdog_wait": _watchdog_wait,
 }

@@ -13,6 +13,7 @@ from config.checks.lease import lease_findings
 from config.checks.nodes import node_findings
 from config.checks.placeholders import placeholder_findings
 from config.checks.stopping import stop_findings
+from config.checks.watchdog import watchdog_findings
 from config.draft import Draft
 from config.problems import Finding
 
@@ -25,6 +26,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     hook_findings,
     stop_findings,
     candidate_findings,
+    watchdog_findings,
 )
 
 

@@ -13,6 +13,7 @@ from config.models.fencing.chain import ProvingSettings, VerifySettings
 from config.models.fencing.command import CommandMethodSettings
 from config.models.fencing.controller import ControllerMethodSettings
 from config.models.fencing.waiting import EpochMethodSettings, ManualMethodSettings
+from config.models.fencing.watchdog_wait import WatchdogWaitMethodSettings
 from config.models.section import Name, Section, Switch, derived
 
 __all__ = [
@@ -26,10 +27,15 @@ __all__ = [
     "MethodSettings",
     "ProvingSettings",
     "VerifySettings",
+    "WatchdogWaitMethodSettings",
 ]
 
 MethodSettings = Annotated[
-    CommandMethodSettings | ControllerMethodSettings | ManualMethodSettings | EpochMethodSettings,
+    CommandMethodSettings
+    | ControllerMethodSettings
+    | ManualMethodSettings
+    | EpochMethodSettings
+    | WatchdogWaitMethodSettings,
     Field(discriminator="kind"),
 ]
 FENCER_KINDS: tuple[str, ...] = tuple(
