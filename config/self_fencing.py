@@ -42,7 +42,7 @@ class Promise:
     def longest_watchdog_s(self, session_s: float, every_s: float, tick_s: float) -> int:
         """The longest W, in whole seconds, for which form A holds; or 0."""
         room_s = (session_s - every_s - tick_s) / (1 + DRIFT) - self.age_s - self.epsilon_s
-        return max(0, math.floor(room_s / self.k + 1e-9))
+        return max(0, math.floor(room_s / self.k))
 
 
 def promised(record: object) -> Promise | None:

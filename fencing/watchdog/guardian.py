@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -73,16 +74,15 @@ class Guardian:
         if self._link is not None:
             self._link.close()
             self._link = None
+        if self._process is not None and self._process.poll() is None:
+            self._process.returncode = 0  # it outlives us: nobody waits for it
 
     def _alive(self) -> bool:
         if self._link is None:
             return False
-        try:
-            return self._link.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
+        look = select.poll()
+        look.register(self._link, select.POLLIN)
+        return not look.poll(0)  # it says nothing by itself: what is there to read is its end
 
     def _connect(self) -> bool:
         self.leave()

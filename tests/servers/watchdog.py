@@ -81,7 +81,8 @@ def watchdog_device(folder: Path, fires: str = "true", options: int = OPTIONS) -
 
 
 def _serve(  # noqa: C901 - one small method for each call of FUSE
-    folder: Path, fires: str, options: int) -> None:
+    folder: Path, fires: str, options: int
+) -> None:
     from mfusepy import FUSE, FuseOSError, Operations
 
     class Watchdog(Operations):  # type: ignore[misc]
