@@ -31,6 +31,7 @@ class Guardian:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._link: socket.socket | None = None
+        self._holding = False
         self._process: subprocess.Popen[bytes] | None = None
 
     def take(self) -> tuple[int, dict[str, object]] | None:
@@ -50,7 +51,8 @@ class Guardian:
         """Have it keep a copy of `fd`; starts a guard where none is. Raises GuardError."""
         self.ready()
         said, _ = self._say(HOLD + json.dumps(words).encode(), [fd])
-        if said != HOLD:
+        self._holding = said == HOLD
+        if not self._holding:
             raise GuardError(f"the guard did not take the descriptor: it said {said[:20]!r}")
 
     def ready_with(self, fd: int, words: Mapping[str, object]) -> None:
@@ -66,7 +68,8 @@ class Guardian:
     def release(self) -> None:
         """Have it close its copy. Raises GuardError."""
         said, _ = self._say(RELEASE)
-        if said not in (RELEASE, b"-"):
+        self._holding = said not in (RELEASE, b"-")
+        if self._holding:
             raise GuardError(f"the guard did not let go: it said {said[:20]!r}")
 
     def leave(self) -> None:
@@ -75,7 +78,10 @@ class Guardian:
             self._link.close()
             self._link = None
         if self._process is not None and self._process.poll() is None:
-            self._process.returncode = 0  # it outlives us: nobody waits for it
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.0 if self._holding else DEADLINE_S)
+            if self._process.returncode is None:
+                self._process.returncode = 0  # it outlives us: nobody waits for it
 
     def _alive(self) -> bool:
         if self._link is None:
