@@ -74,14 +74,17 @@ class Guardian:
 
     def leave(self) -> None:
         """The controller ends; a guard that holds nothing ends with it."""
-        if self._link is not None:
-            self._link.close()
-            self._link = None
+        self._hang_up()
         if self._process is not None and self._process.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(0.0 if self._holding else DEADLINE_S)
             if self._process.returncode is None:
                 self._process.returncode = 0  # it outlives us: nobody waits for it
+
+    def _hang_up(self) -> None:
+        if self._link is not None:
+            self._link.close()
+            self._link = None
 
     def _alive(self) -> bool:
         if self._link is None:
@@ -91,7 +94,7 @@ class Guardian:
         return not look.poll(0)  # it says nothing by itself: what is there to read is its end
 
     def _connect(self) -> bool:
-        self.leave()
+        self._hang_up()
         link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         link.settimeout(DEADLINE_S)
         try:
@@ -130,7 +133,7 @@ class Guardian:
             socket.send_fds(self._link, [words], fds or [])
             said, came, _, _ = socket.recv_fds(self._link, LONGEST, 1)
         except OSError as error:
-            self.leave()
+            self._hang_up()
             raise GuardError(f"the guard of the watchdog does not answer: {error.strerror or error}") from None
         for fd in came:
             os.set_inheritable(fd, False)
