@@ -1,5 +1,6 @@
 """Self-fencing on a device with the kernel's semantics: what feeds the dog, what does not, and what disarms it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -44,6 +45,10 @@ def close_all() -> None:
     for fence in made:
         fence.stand_down()
         fence.close()
+        process = fence._guardian._process
+        if process is not None:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process.pid, 0)
     made.clear()
 
 
