@@ -22,6 +22,7 @@ from config.models import (
     HealthSettings,
     LimitSettings,
     StoreSettings,
+    WatchdogSettings,
 )
 from config.problems import Finding, KeyPath
 
@@ -43,6 +44,8 @@ class Draft:
     limits: LimitSettings | None = None
     api: ApiSettings | None = None
     files: bool = True  # whether the secret files that it names may be looked at
+    watchdog: WatchdogSettings | None = None
+    watchdog_stands: bool = True  # that None means: there is no such section
 
 
 def of_config(config: Config, context: object = None) -> Draft:
@@ -60,6 +63,7 @@ def of_config(config: Config, context: object = None) -> Draft:
         max_lag=config.max_lag,
         limits=config.limits,
         api=config.api,
+        watchdog=config.watchdog,
     )
 
 
@@ -74,10 +78,23 @@ def of_rest(data: Mapping[str, Any], findings: Iterable[Finding], context: objec
         files=_wants_files(context),
         health=tuple(rest.probes(context)),
         broken_methods=frozenset(rest.broken_methods),
+        watchdog_stands="watchdog" not in rest.broken,
     )
 
 
-_SECTIONS = ("node", "store", "nodes", "control", "fencing", "on_store_loss", "on_stop", "max_lag", "limits", "api")
+_SECTIONS = (
+    "node",
+    "store",
+    "nodes",
+    "control",
+    "fencing",
+    "on_store_loss",
+    "on_stop",
+    "max_lag",
+    "limits",
+    "api",
+    "watchdog",
+)
 
 
 class _Rest:

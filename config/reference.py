@@ -28,6 +28,7 @@ _TYPES = {
     "integer": "whole number",
     "number": "number",
     "boolean": "`true` or `false`",
+    "null": "nothing",
     "object": "keys and values",
 }
 

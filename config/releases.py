@@ -8,12 +8,11 @@ from config.problems import KeyPath
 LATER_KINDS: dict[str, frozenset[str]] = {
     "store": frozenset({"etcd"}),
     "control": frozenset({"hadoop"}),
-    "fencing": frozenset({"redfish", "watchdog_wait"}),
+    "fencing": frozenset({"redfish"}),
 }
 
 LATER_KEYS: frozenset[KeyPath] = frozenset(
     {
-        ("watchdog",),
         ("store", "tls"),
         ("api", "tls"),
     }

@@ -6,8 +6,8 @@ Pure arithmetic on settings; knows no clock. What is sent and acknowledged is th
 import math
 from dataclasses import dataclass, fields
 
-from config.models import Config, FencingSettings
-from config.models.fencing import MethodSettings
+from config.models import Config, FencingSettings, MethodSettings, WatchdogSettings, WatchdogWaitMethodSettings
+from config.self_fencing import Promise
 
 RENEWALS_PER_SESSION = 6
 
@@ -166,22 +166,39 @@ def failover_timing(config: Config, negotiated_s: float) -> FailoverTiming:
         detect_crash_s=crash_s,
         detect_hang_s=hang_s,
         demote_s=config.control.demote.timeout,
-        fence_s=longest_fence_s(config.fencing),
+        fence_s=longest_fence_s(config.fencing, own_promise(config)),
         head_start_s=config.limits.head_start,
         promote_s=config.control.promote.timeout,
         step_down_margin_s=margin_s if config.on_store_loss == "step_down" else None,
     )
 
 
-def longest_fence_s(fencing: FencingSettings) -> float:
+def promise_of(settings: WatchdogSettings, session_s: float) -> Promise:
+    """What a node with these settings promises. R is two renewal intervals of the session that is asked for."""
+    age_s = settings.lease_max_age
+    return Promise(settings.timeout, age_s if age_s is not None else 2 * session_s / RENEWALS_PER_SESSION)
+
+
+def own_promise(config: Config) -> Promise | None:
+    """What this node promises while it is active; None without a watchdog."""
+    settings = config.watchdog
+    if settings is None or settings.mode == "off":
+        return None
+    return promise_of(settings, asked_session_s(config))
+
+
+def longest_fence_s(fencing: FencingSettings, promise: Promise | None = None) -> float:
     """Every try of every method uses its whole time, one after the other, unless the chain's own ends it first."""
-    each = [longest_method_s(fencing.methods[name]) for level in fencing.levels for name in level]
+    each = [longest_method_s(fencing.methods[name], promise) for level in fencing.levels for name in level]
     return min(sum(each), fencing.timeout)
 
 
-def longest_method_s(method: MethodSettings) -> float:
-    """Every try uses its whole time."""
-    return method.attempts * (method.timeout + METHOD_GRACE_S)
+def longest_method_s(method: MethodSettings, promise: Promise | None = None) -> float:
+    """Every try uses its whole time; a wait for a watchdog ends when the wait is over, not at its time-out."""
+    try_s = method.timeout
+    if isinstance(method, WatchdogWaitMethodSettings) and promise is not None:
+        try_s = min(method.timeout, max(method.minimum, promise.wait_s))
+    return method.attempts * (try_s + METHOD_GRACE_S)
 
 
 def _detection(config: Config) -> tuple[float, float | None]:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
         EpochMethodSettings,
         ManualMethodSettings,
         SshMethodSettings,
+        WatchdogWaitMethodSettings,
     )
+    from config.self_fencing import Promise
     from fencing.peer import PeerAuth
 
 __all__ = ["FENCERS", "FenceContext"]
@@ -33,7 +35,7 @@ class FenceContext:
     """What fence methods may need besides their settings.
 
     `nodes`: the configured facts of each node. `peer_auth`, `peer_tls`: for asking another controller. `folder`: where
-    a method may keep small files (mode 0700), or None.
+    a method may keep small files (mode 0700), or None. `promise`: what this node itself promises with its watchdog.
     """
 
     launcher: Launcher
@@ -42,6 +44,7 @@ class FenceContext:
     peer_tls: ssl.SSLContext | None = None
     service: str = ""
     folder: Path | None = None
+    promise: Promise | None = None
 
 
 def _command(name: str, settings: CommandMethodSettings, context: FenceContext) -> FenceMethod:
@@ -83,6 +86,12 @@ def _ssh(name: str, settings: SshMethodSettings, context: FenceContext) -> Fence
     return SshFence(name, settings, context.launcher, context.nodes)
 
 
+def _watchdog_wait(name: str, settings: WatchdogWaitMethodSettings, context: FenceContext) -> FenceMethod:
+    from fencing.watchdog.wait import WatchdogWait
+
+    return WatchdogWait(name, settings.timeout, settings.attempts, settings.minimum, context.promise)
+
+
 FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "command": _command,
     "controller": _controller,
@@ -90,4 +99,5 @@ FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "epoch": _epoch,
     "agent": _agent,
     "ssh": _ssh,
+    "watchdog_wait": _watchdog_wait,
 }

@@ -15,6 +15,7 @@ from config.checks.nodes import node_findings
 from config.checks.placeholders import placeholder_findings
 from config.checks.ssh import ssh_findings
 from config.checks.stopping import stop_findings
+from config.checks.watchdog import watchdog_findings
 from config.draft import Draft
 from config.problems import Finding
 
@@ -29,6 +30,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     stop_findings,
     ssh_findings,
     candidate_findings,
+    watchdog_findings,
 )
 
 

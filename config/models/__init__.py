@@ -23,6 +23,7 @@ from config.models.fencing import (
     ControllerMethodSettings,
     FencingSettings,
     MethodSettings,
+    WatchdogWaitMethodSettings,
 )
 from config.models.health import (
     PROBE_KINDS,
@@ -46,6 +47,7 @@ from config.models.store import (
     StoreSettings,
     ZooKeeperSettings,
 )
+from config.models.watchdog import WatchdogSettings
 
 __all__ = [
     "CONTROL_KINDS",
@@ -84,5 +86,7 @@ __all__ = [
     "SystemdControlSettings",
     "SystemdProbeSettings",
     "TcpProbeSettings",
+    "WatchdogSettings",
+    "WatchdogWaitMethodSettings",
     "ZooKeeperSettings",
 ]

@@ -17,6 +17,7 @@ from config.models.health import HealthSettings
 from config.models.limits import LimitSettings
 from config.models.section import AbsolutePath, FactName, FactValue, Lag, Name, Priority, Section, Switch
 from config.models.store import StoreSettings
+from config.models.watchdog import WatchdogSettings
 from config.problems import Problem
 from config.refusals import refusal
 
@@ -67,6 +68,9 @@ class Config(Section):
         default="auto",
         description="`handover`: a stop demotes and hands over. `keep`: the next controller carries on. "
         "`auto`: keep where systemd restarts the controller's unit, else hand over.",
+    )
+    watchdog: WatchdogSettings | None = Field(
+        default=None, description="This node resets itself rather than serve without the lock."
     )
     limits: LimitSettings = Field(default_factory=LimitSettings, description="Brakes and patience.")
     api: ApiSettings = Field(default_factory=ApiSettings, description="The REST API.")

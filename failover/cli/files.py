@@ -21,11 +21,10 @@ def check_config(
     """Everything that is wrong with a configuration file, at once."""
     from config.loading import examine
     from config.timing import asked_session_s, failover_timing
-    from failover.daemon.unit_rules import unit_findings
-    from fencing.agent.examine import agent_findings
+    from failover.daemon.host_rules import host_findings
 
     path = config_file(file)
-    examined = examine(path, secrets, unit_findings, agent_findings)
+    examined = examine(path, secrets, host_findings)
     config = examined.config
     timing = failover_timing(config, asked_session_s(config)) if config is not None else None
     if json:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config import Config, config_hash, failover_timing, lease_timing
-from config.timing import asked_session_s
+from config.timing import asked_session_s, own_promise
 from failover.control import CONTROLS, ControlContext
 from failover.core.state import State
 from failover.core.values import Health, Identity, Settings
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from failover.api.access import Tokens
     from failover.api.server import ApiServer
     from failover.support.systemd_bus import SystemdBus
+    from fencing.watchdog.self_fence import WatchdogSelfFence
 
 log = logging.getLogger("failoverd")
 
@@ -229,6 +230,18 @@ def end_hooks_of(folder: Path) -> EndedHooks:
         ) from None
 
 
+def make_self_fence(config: Config, folder: Path) -> WatchdogSelfFence | None:
+    """The watchdog, with what a predecessor has left armed; None where none is configured."""
+    promise = own_promise(config)
+    if config.watchdog is None or promise is None:
+        return None
+    from fencing.watchdog.self_fence import WatchdogSelfFence
+
+    self_fence = WatchdogSelfFence(config.watchdog, promise, folder)
+    self_fence.resume()
+    return self_fence
+
+
 async def assemble(
     config: Config,
     folder: StateFolder,
@@ -255,6 +268,7 @@ async def assemble(
     store = make_store(config)
     fences, book = make_fences(config, identity, launcher, peer, folder.path)
     loop = asyncio.get_running_loop()
+    self_fence = make_self_fence(config, folder.path)
     edge = AsyncEdge(
         loop,
         config.service,
@@ -264,6 +278,7 @@ async def assemble(
         fences,
         deadlines_of(config),
         lambda negotiated_s: terms_for(config, negotiated_s),
+        self_fence,
     )
     adoption = make_adoption(config, folder, identity, store, edge, hooks.alive, then)
     controller = RunningController(
@@ -281,6 +296,7 @@ async def assemble(
         stop=stop,
         adoption=adoption,
         timetable=Timetable(reckoning(config), asked_session_s(config)),
+        bar=self_fence.bar if self_fence is not None else "",
     )
     return Works(controller, launcher, store, edge, peer, adoption, hooks, systemd, health, book, folder.path)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from config import Config
 from config.models.fencing import BLOCKING_KINDS
+from config.timing import own_promise
 from failover.core.values import Identity, Node
 from failover.ports.service import FenceMethod
 from failover.runtime.edge import boot_time_s
@@ -45,7 +46,9 @@ def make_methods(
     config: Config, launcher: Launcher, peer: PeerAuth | None, folder: Path | None
 ) -> dict[str, FenceMethod]:
     """Every configured method, by name."""
-    context = FenceContext(launcher, config.nodes, peer, service=config.service, folder=folder)
+    context = FenceContext(
+        launcher, config.nodes, peer, service=config.service, folder=folder, promise=own_promise(config)
+    )
     return {name: FENCERS[settings.kind](name, settings, context) for name, settings in config.fencing.methods.items()}
 
 

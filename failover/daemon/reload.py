@@ -36,7 +36,7 @@ Examine = Callable[[], Examined]
 Tell = Callable[[Health, str, bool, int], None]
 
 # What peers, the store or the state folder know us by, and what an active has promised (S6).
-FIXED = ("service", "node", "state_dir", "on_store_loss")
+FIXED = ("service", "node", "state_dir", "on_store_loss", "watchdog")
 FIXED_SECTIONS = ("store", "api")
 FIXED_IN_CONTROL = ("standby", "unit")
 

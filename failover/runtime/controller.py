@@ -45,6 +45,7 @@ HISTORY_AFTER_S = 0.2
 HISTORY_LIMIT_S = 5.0
 END_AGAIN_S = 5.0
 SETTLED = (Role.ACTIVE, Role.STANDBY, Role.OUT)
+FROM_CLAIM_ON = (Role.CLAIMING, Role.PROMOTING, Role.ACTIVE)
 
 
 class HealthMonitor(Protocol):
@@ -90,6 +91,7 @@ class RunningController:
         stop: Callable[[int, str], None],
         adoption: Adoption | None = None,
         timetable: Timetable | None = None,
+        bar: str = "",
     ) -> None:
         self._loop = loop
         self._timetable = timetable
@@ -113,6 +115,7 @@ class RunningController:
         self._has_started = False
         self._standing = Standing()
         self._lease_bar = ""
+        self._bar = bar
         self.beats = 0
         self.monitor: HealthMonitor | None = None
         self._adoption = adoption
@@ -139,6 +142,8 @@ class RunningController:
         self._has_started = True
         adopting = self._adoption is not None and self._adoption.waiting
         self.engine.post(Started(reported, self.engine.state.floor, adopting))
+        if self._bar:
+            self._post_standing()
         if self._adoption is not None and adopting:
             self._adoption.begin()
         if self.monitor is not None:  # without one this controller has come only to stop
@@ -269,7 +274,7 @@ class RunningController:
             await asyncio.sleep(every_s)
 
     def _post_standing(self) -> None:
-        bar = "; ".join(filter(None, (self._lease_bar, self._standing.bar)))
+        bar = "; ".join(filter(None, (self._bar, self._lease_bar, self._standing.bar)))
         self.engine.post(StandingReported(self._standing.position, bar))
 
     # --- what goes out --------------------------------------------------------------------------
@@ -279,6 +284,7 @@ class RunningController:
             self._measure_session(event.session.timeout_s)
         self._phases.note(before.role, result.state.role)
         self.fences.observe(before, result.state)
+        self._rest_if_standby(result.state)
         self._untold.append((wall_time(), before, event, result))
         if result.state.stopping and any(isinstance(effect, CloseSession) for effect in result.effects):
             self._tell()
@@ -286,6 +292,15 @@ class RunningController:
         if len(self._untold) == 1:
             # Two turns of the loop later: a failover does not wait for its own log lines.
             self._loop.call_soon(self._loop.call_soon, self._tell)
+
+    def _rest_if_standby(self, state: State) -> None:
+        """Not because a lock or a session was lost: only a service that certainly is not active lets the dog go.
+
+        A lock that is still ours does not matter then: a promote needs another claim. So a store that is away for long
+        resets nobody who has stepped down.
+        """
+        if state.service is ServiceRole.STANDBY and state.role not in FROM_CLAIM_ON:
+            self._edge.rest()
 
     def _tell(self) -> None:
         """Log what has been observed, and show it."""

@@ -7,10 +7,11 @@ loop in the order in which they came.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from failover.core.effects import (
@@ -33,13 +34,16 @@ from failover.core.effects import (
     StopProcess,
     TakeLock,
 )
-from failover.core.events import Demoted, Event, Fenced, Followed, Promoted
-from failover.core.values import Lock, Verdict
+from failover.core.events import Claimed, Demoted, Event, Fenced, Followed, LeaseRanOut, Promoted, WriteOutcome
+from failover.core.values import Breadcrumb, Lock, Verdict
+from failover.ports.self_fence import PUBLISHED, SelfFence
 from failover.ports.service import Prove, Result, ServiceControl, Strike
 from failover.ports.store import Store
 from failover.runtime.engine import Cancellable, Running
 from failover.runtime.lease import Lease, LeaseTerms
 from failover.runtime.publisher import Publisher
+
+log = logging.getLogger("failoverd")
 
 
 def boot_time_s() -> float:
@@ -113,6 +117,7 @@ class AsyncEdge:
         chain: FenceChain,
         deadlines: Deadlines,
         terms_for: TermsFor,
+        self_fence: SelfFence | None = None,
     ) -> None:
         self._loop = loop
         self._names = (service, node)
@@ -123,6 +128,8 @@ class AsyncEdge:
         self._terms_for = terms_for
         self._asked_s = 0.0
         self._held_s: float | None = None
+        self._self_fence = self_fence
+        self._adopted = False
         self._session_timeout_s = deadlines.store_s
         self._tasks: set[asyncio.Task[None]] = set()
         self.lease: Lease
@@ -132,7 +139,8 @@ class AsyncEdge:
     def wire(self, extras: Extras, post: Callable[[Event], None]) -> None:
         """Say who is around: called once, before the first event."""
         self.extras = extras
-        self.lease = Lease(self, self._renew, post)
+        self._post = post
+        self.lease = Lease(self, self._renew, post, self._lock_proven_now)
 
     def reconfigure(self, control: ServiceControl, chain: FenceChain, deadlines: Deadlines) -> None:
         """Effects that start from now on use these; what runs keeps its own (a reload)."""
@@ -182,10 +190,40 @@ class AsyncEdge:
             self._asked_s = boot_time_s()
             self._store.take(effect, heard)
         elif isinstance(effect, Claim):
-            self._store.claim(effect, heard)
+            self._claim(effect, answer, heard)
         else:
-            self._store.hand_over(effect, heard)
+            self._store.hand_over(replace(effect, record=_published(effect.record, None)), heard)
         return _Transaction()
+
+    def _claim(self, effect: Claim, answer: Callable[[Event], None], heard: Callable[[Event], None]) -> None:
+        """What this node promises is in the breadcrumb before anybody is promoted; what another promised is not."""
+        published: Mapping[str, object] | None = None
+        if self._self_fence is not None:
+            arming = self._self_fence.arm(self.lease.proven_s, self.lease.renew_every_s)
+            if arming.bar:  # nothing was written: given up like a claim in doubt
+                refused = Claimed(effect.attempt, effect.epoch, WriteOutcome.UNKNOWN, detail=arming.bar)
+                self._loop.call_soon(answer, refused)
+                return
+            published = arming.published
+        self._store.claim(replace(effect, record=_published(effect.record, published)), heard)
+
+    def _lock_proven_now(self, sent_s: float) -> None:
+        if self._self_fence is not None:
+            self._self_fence.proven(sent_s)
+
+    def _arm_again(self, session: str) -> None:
+        """After an adoption: the breadcrumb says that the dog is armed, so it must be, or the service must go."""
+        if self._self_fence is None or self._self_fence.armed:
+            return
+        arming = self._self_fence.arm(self.lease.proven_s, self.lease.renew_every_s)
+        if arming.bar:
+            log.error("stepping down: %s", arming.bar)
+            self._post(LeaseRanOut(session))
+
+    def rest(self) -> None:
+        """The service certainly is not active (S6): only then the watchdog is disarmed."""
+        if self._self_fence is not None and self._self_fence.armed:
+            self._self_fence.stand_down()
 
     def from_thread(self, answer: Callable[[A], None]) -> Callable[[A], None]:
         """Hand what a store's thread says to the loop; after the loop has closed nobody listens."""
@@ -266,6 +304,9 @@ class AsyncEdge:
             self._held_s = boot_time_s()
             terms = self._terms_for(self._session_timeout_s)
             self.lease.start(effect.session, effect.lock, self._asked_s, terms)
+            if self._adopted:
+                self._adopted = False
+                self._arm_again(effect.session)
         elif isinstance(effect, StopLease):
             self.lease.stop()
         elif isinstance(effect, ResetHealth):
@@ -288,6 +329,7 @@ class AsyncEdge:
     def lock_proven(self, sent_s: float) -> None:
         """A lock that was not asked for here is ours: a write sent at that time proved it (adoption)."""
         self._asked_s = sent_s
+        self._adopted = True
 
     def lease_bar(self, timeout_s: float) -> str:
         """Why this node must not become active under such a session time-out; "" if it may."""
@@ -298,3 +340,11 @@ class AsyncEdge:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._self_fence is not None:
+            self._self_fence.close()
+
+
+def _published(record: Breadcrumb, promise: Mapping[str, object] | None) -> Breadcrumb:
+    """The record with this promise and no other: an old active's must not be taken for the new one's."""
+    extra = {key: value for key, value in record.extra.items() if key != PUBLISHED}
+    return replace(record, extra=extra if promise is None else {**extra, PUBLISHED: dict(promise)})

@@ -56,12 +56,19 @@ class LeaseTerms:
 
 
 class Lease:
-    """Keeps proving one lock."""
+    """Keeps proving one lock. `proven` hears of each proof, at once, when it was sent."""
 
-    def __init__(self, clock: Clock, renew: Renew, post: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        renew: Renew,
+        post: Callable[[Event], None],
+        proven: Callable[[float], None] = lambda _: None,
+    ) -> None:
         self._clock = clock
         self._renew = renew
         self._post = post
+        self._tell_proven = proven
         self._terms = LeaseTerms(1.0, 6.0, 0.0, False)
         self._held: tuple[str, Lock] | None = None
         self._tick: Cancellable | None = None
@@ -72,6 +79,10 @@ class Lease:
     @property
     def lease_s(self) -> float:
         return self._terms.lease_s
+
+    @property
+    def renew_every_s(self) -> float:
+        return self._terms.renew_every_s
 
     def start(self, session: str, lock: Lock, sent_s: float, terms: LeaseTerms) -> None:
         """The lock was won by a write sent at `sent_s`."""
@@ -119,6 +130,7 @@ class Lease:
             return
         self.proven_s = sent_s
         self._told = False
+        self._tell_proven(sent_s)
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm = self._clock.call_later(max(0.0, self._ends_s(sent_s) - self._clock.now_s()), self._ran_out)

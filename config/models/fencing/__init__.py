@@ -15,6 +15,7 @@ from config.models.fencing.command import CommandMethodSettings
 from config.models.fencing.controller import ControllerMethodSettings
 from config.models.fencing.ssh import SshMethodSettings
 from config.models.fencing.waiting import EpochMethodSettings, ManualMethodSettings
+from config.models.fencing.watchdog_wait import WatchdogWaitMethodSettings
 from config.models.section import Name, Section, Switch, derived
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "ProvingSettings",
     "SshMethodSettings",
     "VerifySettings",
+    "WatchdogWaitMethodSettings",
 ]
 
 MethodSettings = Annotated[
@@ -38,7 +40,8 @@ MethodSettings = Annotated[
     | ManualMethodSettings
     | EpochMethodSettings
     | SshMethodSettings
-    | AgentMethodSettings,
+    | AgentMethodSettings
+    | WatchdogWaitMethodSettings,
     Field(discriminator="kind"),
 ]
 FENCER_KINDS: tuple[str, ...] = tuple(

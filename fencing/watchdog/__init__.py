@@ -1,0 +1,1 @@
+"""Self-fencing by a watchdog, and waiting for the one of another node."""
