@@ -77,7 +77,9 @@ class Node:
         self.port = free_port()
         self.promote, self.demote = Door(folder / "promote.door"), Door(folder / "demote.door")
         self.pidfile = folder / "service.pid"
-        self.controller = ServerProcess([*AS_THE_UNIT, sys.executable, "-m", "failover.daemon", str(self.config)], folder / "log")
+        self.controller = ServerProcess(
+            [*AS_THE_UNIT, sys.executable, "-m", "failover.daemon", str(self.config)], folder / "log"
+        )
         self.service = ServerProcess(
             [sys.executable, "-I", "-S", str(SERVICE_PROGRAM), str(self.port), str(self.pidfile)],
             folder / "service.log",
