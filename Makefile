@@ -19,7 +19,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test sim lab bench rewrite
+.PHONY: help setup demo check format test sim lab bench deb rewrite
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -54,11 +54,14 @@ sim: $(DEVELOPMENT) ## whole clusters under a simulated clock: make sim SEEDS=20
 
 lab: $(DEVELOPMENT) ## tests on a host of their own, with a real systemd; needs root
 	scripts/install-test-needs
-	$(BIN)/python -m pytest -m lab $(ARGS) tests/lab
+	WHOLE_LAB=1 $(BIN)/python -m pytest -m lab $(ARGS) tests/lab
 
 bench: $(DEVELOPMENT) ## measure failovers against the store's own floor: make bench ARGS=...
 	scripts/install-test-needs
 	$(BIN)/python -m tests.bench $(ARGS)
+
+deb: ## build a Debian package into dist/
+	scripts/build-deb
 
 rewrite: $(DEVELOPMENT) ## rewrite the transcripts from what the core does now; review them as a diff
 	$(BIN)/python -m pytest tests/core/test_transcripts.py --rewrite

@@ -101,6 +101,10 @@ class Host:
         at.write_text(text, "utf-8")
         at.chmod(mode)
 
+    def put(self, file: Path, path: str) -> None:
+        """Copy a file to the running host."""
+        shutil.copyfile(file, f"/proc/{self._init}/root{path}")
+
     # --- running --------------------------------------------------------------------------------
 
     def run(self, *words: str, timeout_s: float = 30.0) -> subprocess.CompletedProcess[str]:

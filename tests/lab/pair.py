@@ -86,16 +86,20 @@ class Node:
 
 
 class Pair:
-    """Nodes a and b, set up and started; a is active."""
+    """Nodes a and b, set up and started; a is active. `packaged`: units and programs are the installed package's."""
 
-    def __init__(self, host: Host, zookeeper: ZooKeeper, **options: Any) -> None:
+    def __init__(self, host: Host, zookeeper: ZooKeeper, packaged: bool = False, **options: Any) -> None:
         self.host = host
+        self.binaries = Path("/usr/bin") if packaged else BIN
         self.nodes = {name: Node(host, name, 8300 + number) for number, name in enumerate("ab")}
-        for unit in ("failoverd@.service", "failoverd-last-will@.service"):
+        for unit in () if packaged else ("failoverd@.service", "failoverd-last-will@.service"):
             host.write(f"/etc/systemd/system/{unit}", (CHECKOUT / "systemd" / unit).read_text("utf-8"))
-        will = f"[Service]\nExecStart=\nExecStart={BIN}/failoverctl last-will --config /etc/failoverd/%i.yaml\n"
+        will = (
+            f"[Service]\nExecStart=\nExecStart={self.binaries}/failoverctl last-will --config /etc/failoverd/%i.yaml\n"
+        )
         host.write("/etc/systemd/system/failoverd-last-will@.service.d/lab.conf", will)
-        started = f"[Service]\nExecStart=\nExecStart={BIN}/failoverd --verbose /etc/failoverd/%i.yaml\nWatchdogSec=4\n"
+        start = f"{self.binaries}/failoverd --verbose /etc/failoverd/%i.yaml"
+        started = f"[Service]\nExecStart=\nExecStart={start}\nWatchdogSec=4\n"
         host.write("/etc/systemd/system/failoverd@.service.d/lab.conf", started)
         host.write("/etc/failoverd/fence", _FENCE, 0o755)
         for name, text in _SECRETS.items():
@@ -145,7 +149,9 @@ class Pair:
 
     def ctl(self, node: Node, *words: str) -> str:
         """`failoverctl`, which must succeed."""
-        return self.host.must("env", f"FAILOVERD_CONFIG=/etc/failoverd/{node.name}.yaml", f"{BIN}/failoverctl", *words)
+        return self.host.must(
+            "env", f"FAILOVERD_CONFIG=/etc/failoverd/{node.name}.yaml", f"{self.binaries}/failoverctl", *words
+        )
 
     def start(self) -> None:
         """Format, start a, and b when a is active."""
