@@ -114,6 +114,17 @@ def test_a_breadcrumb_with_other_facts_names_a_device_that_was_never_proven(tmp_
     assert not book.seen_on(DB2, "bmc")
 
 
+def test_a_probe_proves_the_device_of_the_local_facts_also_after_a_strike_that_was_cut_short(tmp_path: Path) -> None:
+    """Else ON from one device would make OFF from another one count (S7)."""
+    book = book_in(tmp_path)
+    other = Breadcrumb(DB2, 41, BOOT, facts={"bmc": "10.0.9.77"})
+    book.striking(other)  # its chain is cancelled: no end is told
+    book.probed(DB2, "bmc", GOOD)
+    assert not book.seen_on(DB2, "bmc"), "10.0.9.12 was asked, not 10.0.9.77"
+    book.strike_over()
+    assert book.seen_on(DB2, "bmc")
+
+
 def test_a_strike_that_saw_on_counts_for_the_next_one(tmp_path: Path) -> None:
     """The first may end unknown with the host off: the second finds OFF, and must not be blocked by that for ever."""
     book = book_in(tmp_path)
