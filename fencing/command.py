@@ -74,6 +74,9 @@ class CommandFence:
         """Run the `restore` command."""
         if self._settings.restore is None:
             return Result(Verdict.UNKNOWN, "no restore command")
+        missing = self._missing(strike)  # a reload, or a strike that was not made for the same reason
+        if missing:
+            return Result(Verdict.NOT_DONE, missing)
         outcome = await self._run(self._settings.restore, strike, "-restore")
         return Result(outcome.verdict, outcome.describe())
 

@@ -154,3 +154,14 @@ def test_cancelling_a_strike_ends_its_whole_group(tmp_path: Path) -> None:
         return child
 
     assert not lives(with_launcher(tmp_path, story))
+
+
+def test_a_restore_whose_facts_are_not_known_is_not_run_and_breaks_nothing(tmp_path: Path) -> None:
+    """The task of a restore that breaks would end the controller (S10), which is active by then."""
+    settings = settings_of(("/bin/true",), 5.0, restore=["/bin/echo", "{node.rack}"])
+
+    async def story(launcher: Launcher) -> Result:
+        return await CommandFence("hook", settings, launcher, NODES).restore(strike())
+
+    result = with_launcher(tmp_path, story)
+    assert (result.verdict, result.detail[:26]) == (Verdict.NOT_DONE, "{node.rack} is not known: ")
