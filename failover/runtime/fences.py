@@ -133,9 +133,9 @@ class Fences:
         """The chain, with nothing else beside it."""
         if self.trials is not None:
             self.trials.end_strike()
-        await self.prober.give_way()
         chain = self._parts.chain
         try:
+            await self.prober.give_way()  # called off in the middle of it, it must go on all the same
             self._book.striking(strike.target)
             self._struck, self._last = strike, None
             result = await chain.run(strike, prove)
@@ -143,6 +143,7 @@ class Fences:
             self._tell_run(chain.last)
             return result
         finally:
+            self._book.strike_over()
             self.prober.go_on()
 
     def _tell_run(self, report: Report | None) -> None:

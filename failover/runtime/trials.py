@@ -134,13 +134,13 @@ class Trials:
             return True
 
         self._say(id_, f"{method.name} strikes {ask.node}")
-        await self._prober.give_way()
-        self._strike = asyncio.get_running_loop().create_task(chain.run(strike, still))
         try:
+            await self._prober.give_way()
+            self._strike = asyncio.get_running_loop().create_task(chain.run(strike, still))
             await asyncio.wait([self._strike])
         finally:
             self._prober.go_on()
-            if not self._strike.done():
+            if self._strike is not None and not self._strike.done():
                 self._strike.cancel()
         if self._strike.cancelled():
             return Result(Verdict.UNKNOWN, "ended in the middle: a real fence began, or this controller stops")

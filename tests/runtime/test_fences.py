@@ -29,7 +29,7 @@ from failover.core.values import (
 )
 from failover.ports.controller import OrderRefused
 from failover.ports.fence_plans import TrialAsked
-from failover.ports.service import Traits
+from failover.ports.service import Proof, Strike, Traits
 from failover.ports.store import ControlWritten, Neighbour, View
 from failover.runtime.fence_checks import check_confirm, check_test, said_now
 from failover.runtime.fences import FenceParts, Fences
@@ -360,6 +360,44 @@ def test_a_real_fence_ends_a_test_and_what_the_test_took_is_given_back(tmp_path:
         assert (told(bench, id_), power.ended, power.restored) == ("failed", 1, 1)
 
     asyncio.run(tell())
+
+
+def test_a_fence_that_is_called_off_while_a_probe_gives_way_leaves_the_prober_free(tmp_path: Path) -> None:
+    """Else nothing would be probed any more, and no operator could probe or test, until the controller restarts."""
+
+    async def tell() -> None:
+        power = Stubborn("power", DONE, traits=POWER)
+        bench = Bench(tmp_path, power)
+        asked = asyncio.create_task(bench.fences.probe("db2", None, "dora"))
+        await eventually_async(lambda: power.asked, 5.0, "it asks")
+        fence = asyncio.create_task(bench.fences.run(strike(DB2, ""), proven))
+        await eventually_async(lambda: power.told_to_end, 5.0, "the probe is told to give way")
+        fence.cancel()
+        await asyncio.wait([fence])
+        power.let_go.set()
+        with pytest.raises(OrderRefused):
+            await asked
+        assert [one.proof for one in await bench.fences.probe("db2", None, "dora")] == [DONE]
+        assert bench.book.seen_on(DB2, "power")
+
+    asyncio.run(tell())
+
+
+class Stubborn(Scripted):
+    """Its first probe takes its time to end."""
+
+    asked = told_to_end = False
+
+    async def probe(self, told: Strike) -> Proof:
+        if self.asked:
+            return self.proof
+        self.asked, self.let_go = True, asyncio.Event()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.told_to_end = True
+            await self.let_go.wait()
+        return self.proof
 
 
 def test_a_standby_that_becomes_active_meanwhile_is_not_struck(tmp_path: Path) -> None:
