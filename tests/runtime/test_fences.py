@@ -383,6 +383,33 @@ def test_a_fence_that_is_called_off_while_a_probe_gives_way_leaves_the_prober_fr
     asyncio.run(tell())
 
 
+def test_a_test_that_struck_nothing_gives_nothing_back(tmp_path: Path) -> None:
+    """A restore of what was not taken may strike back: it is the operator's own command, say."""
+
+    async def tell() -> None:
+        power = Becoming("power", DONE, traits=POWER)
+        bench = Bench(tmp_path, power)
+        power.becomes = lambda: bench.step(holder=Lock(9, "s-db3", "db3"))
+        id_ = (await bench.fences.test(ASK)).id
+        await eventually_async(lambda: told(bench, id_) != "pending", 5.0, "it ends")
+        operation = bench.fences.operation(id_)
+        assert operation is not None
+        assert (operation.state, power.struck, power.restored) == ("failed", 0, 0)
+        assert "nothing was struck" in operation.detail
+
+    asyncio.run(tell())
+
+
+class Becoming(Scripted):
+    """While it is probed, the node becomes another's hope."""
+
+    becomes: Callable[[], None]
+
+    async def probe(self, told: Strike) -> Proof:
+        self.becomes()
+        return self.proof
+
+
 class Stubborn(Scripted):
     """Its first probe takes its time to end."""
 
