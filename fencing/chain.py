@@ -261,9 +261,7 @@ class _Run:
                 return task.result()
             return Result(Verdict.UNKNOWN, f"did not end in {min(allowed_s, method.timeout_s):.3g} s")
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait([task])
+            await _end(task)
 
     def _left_s(self) -> float:
         return self._until - self._loop.time()
@@ -285,6 +283,20 @@ class _Run:
         names = tuple(method.name for method in level)
         power = any(method.traits.power for method in level)
         return FenceReport(self._strike.target, self._strike.epoch, verdict, detail, number, names, power, _now())
+
+
+async def _end(task: asyncio.Task[Result]) -> None:
+    """Cancel it, and wait until it has ended, however often we are cancelled meanwhile (S4)."""
+    called_off = False
+    if not task.done():
+        task.cancel()
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            called_off = True
+    if called_off:
+        raise asyncio.CancelledError
 
 
 def _now() -> str:
