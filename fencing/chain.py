@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -132,6 +132,8 @@ class Chain:
         """
         if strike.target.node == self._own:
             raise OwnNodeStruck(f"{self._own.name} was to fence itself, by order of epoch {strike.epoch}")
+        if strike.target.node.machine_id == self._own.machine_id:  # renamed: its BMC, say, is ours
+            strike = replace(strike, own_machine=True)
         known = self._book.off_since(strike.target)
         if known:
             report = FenceReport(strike.target, strike.epoch, Verdict.DONE, f"no strike is needed: {known}", at=_now())

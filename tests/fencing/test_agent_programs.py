@@ -18,7 +18,9 @@ from fencing.agent.metadata import Metadata, metadata_of, read
 from fencing.agent.method import AgentFence
 from fencing.agent.options import OptionError, tell
 from fencing.agent.turns import NotMyTurn, turn
+from fencing.chain import Chain
 from tests.fencing.agents import NODES, secret, settings_of
+from tests.fencing.strikes import OWN as OWN_NODE
 from tests.fencing.strikes import strike
 from tests.servers.wait import eventually_async
 from tests.support.hooks import lives, number_in, with_launcher
@@ -165,6 +167,26 @@ def test_another_machine_of_our_own_name_is_not_struck_through_our_own_facts(own
     assert result.verdict is Verdict.NOT_DONE
     assert "it would strike this host" in result.detail
     assert not (own / "told").exists()
+
+
+def test_this_very_machine_under_the_name_that_it_had_before_is_not_struck(own: Path) -> None:
+    """S7: the breadcrumb of before it was renamed holds its own BMC."""
+    nodes = {"db1": {"bmc": "10.0.9.11"}}
+    told = strike(Node("old", OWN_NODE.machine_id), facts={"bmc": "10.0.9.11"})
+    settings = settings_of("fence_own", {"ip": "{node.bmc}"})
+
+    async def story(launcher: Launcher) -> Result:
+        method = AgentFence("own", settings, launcher, nodes, programs=[f"{own}/sbin"])
+        return await Chain({"own": method}, [["own"]], 20.0, OWN_NODE).run(told, proven)
+
+    result = with_launcher(own, story)
+    assert result.verdict is Verdict.NOT_DONE
+    assert "it would strike this host: old has this machine's id" in result.detail
+    assert not (own / "told").exists()
+
+
+async def proven() -> bool:
+    return True
 
 
 def test_an_agent_that_others_may_write_is_refused(own: Path) -> None:
