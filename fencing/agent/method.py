@@ -51,12 +51,13 @@ class AgentFence:
         self._nodes = nodes
         self._folder = folder
         self._programs = programs
+        fabric = self._is_fabric()  # S7: the node lives on, and may serve on; its storage must not be given back to it
         self.traits = Traits(
             attempts=settings.attempts,
-            whole=settings.agent not in NEVER_FENCE,
-            power=not self._is_fabric(),
+            whole=settings.agent not in NEVER_FENCE and not fabric,
+            power=not fabric,
             witnessed=True,
-            restores=settings.restore,
+            restores=settings.restore and not fabric,
             askable=True,
         )
 

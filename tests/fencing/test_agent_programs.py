@@ -8,7 +8,7 @@ import pytest
 
 from config.secrets import Secret, SecretReference
 from failover.core.values import Node, Verdict
-from failover.ports.service import Result
+from failover.ports.service import Result, Traits
 from failover.support.command import Outcome
 from failover.support.launcher import Launcher
 from fencing.agent import discovery, metadata
@@ -208,6 +208,19 @@ def test_an_agent_that_is_not_installed_has_done_nothing(own: Path) -> None:
     result = fenced(own)
     assert result.verdict is Verdict.NOT_DONE
     assert result.detail.startswith("nothing was done: fence_own is not installed")
+
+
+def test_s7_an_agent_that_only_cuts_off_ends_no_chain_alone_and_gives_nothing_back(own: Path) -> None:
+    """The node lives on, and may serve on: given back its storage, there would be two that are active."""
+    program = own / "sbin" / "fence_own"
+    program.write_text(program.read_text().replace('<action name="reboot"/>', ""))
+
+    async def story(launcher: Launcher) -> Traits:
+        settings = settings_of("fence_own", {"ip": "x"}, restore=True)
+        return AgentFence("own", settings, launcher, NODES, programs=[f"{own}/sbin"]).traits
+
+    traits = with_launcher(own, story)
+    assert (traits.power, traits.whole, traits.restores) == (False, False, False)
 
 
 def test_old_names_are_folded_and_required_by_either_name() -> None:
