@@ -283,7 +283,10 @@ class Fences:
         service, own = self._names
         strike = Strike(service, own, target, max(state.epoch, target.epoch) + 1, 0, "plan")
         neighbours: tuple[Neighbour, ...] | None = await self._answer(self._store.read_neighbours)
-        return plan_of(state, strike, source, parts.terms, parts.timeout_s, self._book, neighbours)
+        # In a thread: a method may have to ask an agent that was upgraded for its metadata, and files are read.
+        return await asyncio.to_thread(
+            plan_of, state, strike, source, parts.terms, parts.timeout_s, self._book, neighbours
+        )
 
     async def _looked(self) -> State | None:
         """The state with what the store says now: a standby knows the breadcrumb only as it was when it saw it last."""

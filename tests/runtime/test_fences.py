@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from failover.core.values import (
 )
 from failover.ports.controller import OrderRefused
 from failover.ports.fence_plans import TrialAsked
-from failover.ports.service import Proof, Strike, Traits
+from failover.ports.service import Line, Proof, Strike, Traits
 from failover.ports.store import ControlWritten, Neighbour, View
 from failover.runtime.fence_checks import check_confirm, check_test, said_now
 from failover.runtime.fences import FenceParts, Fences
@@ -479,6 +480,22 @@ def test_a_plan_of_a_node_that_is_only_configured_and_of_none(tmp_path: Path) ->
         for node in ("db1", "db8"):
             with pytest.raises(OrderRefused):
                 await bench.fences.plan(node)
+
+    asyncio.run(tell())
+
+
+def test_a_plan_never_blocks_the_loop(tmp_path: Path) -> None:
+    """An agent that was upgraded is asked for its metadata anew: up to 20 s, the whole of the loop's patience."""
+
+    class Asking(Scripted):
+        def plan(self, told: Strike) -> list[Line]:
+            self.on_loop = threading.current_thread() is threading.main_thread()
+            return super().plan(told)
+
+    async def tell() -> None:
+        power = Asking("power", DONE, traits=POWER)
+        await Bench(tmp_path, power).fences.plan("db9")
+        assert not power.on_loop
 
     asyncio.run(tell())
 
