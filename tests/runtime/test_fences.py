@@ -133,6 +133,14 @@ def test_only_the_breadcrumbs_node_can_be_confirmed_and_only_if_it_does_not_live
     assert refused(lambda: check_confirm(replace(DIRTY, crumb=Crumb()), "db2", True)) == "breadcrumb"
 
 
+def test_who_holds_the_lock_cannot_be_confirmed_whatever_is_overridden() -> None:
+    """Its breadcrumb may stay the same for months: the word would stand in for the fence when it is lost one day."""
+    crumb = Crumb(Breadcrumb(DB2, 6, "boot-of-db2"), 3)
+    state = replace(STATE, role=Role.STANDBY, lock=None, crumb=crumb, holder=Lock(6, "s-db2", "db2"))
+    assert refused(lambda: check_confirm(state, "db2", override=True)) == "lock"
+    assert check_confirm(replace(state, holder=Lock(9, "s1", "db1")), "db2", override=True).node == DB2
+
+
 def test_a_machine_that_took_the_retired_ones_name_is_no_sign_of_its_life() -> None:
     state = replace(DIRTY, members=(MINE, standby(Node("db2", "another machine"))))
     assert check_confirm(state, "db2", False).node == DB2
