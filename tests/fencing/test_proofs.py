@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -287,3 +288,10 @@ def test_a_boot_that_shows_a_new_sign_of_life_has_not_ended_and_the_fence_is_tol
     book_in(tmp_path).seen(DB2, BOOT)
     assert not boots(tmp_path).off_since(CRUMB)
     assert "that fence does not work" in caplog.text
+
+
+def test_a_boot_in_which_the_node_was_active_again_has_not_ended(tmp_path: Path) -> None:
+    """A container that was stopped and started again has its host's boot-id still; nobody here may have seen it."""
+    record_of(tmp_path)
+    assert boots(tmp_path).off_since(CRUMB)
+    assert not boots(tmp_path).off_since(replace(CRUMB, epoch=CRUMB.epoch + 1))
