@@ -223,6 +223,18 @@ def test_s7_an_agent_that_only_cuts_off_ends_no_chain_alone_and_gives_nothing_ba
     assert (traits.power, traits.whole, traits.restores) == (False, False, False)
 
 
+def test_a_fact_that_cannot_be_handed_over_is_refused_and_breaks_nothing(own: Path) -> None:
+    """Whatever is in the breadcrumb: the peers that must fence its owner would all end at it."""
+    result = fenced(own, told=strike(facts={"bmc": "\ud800"}))
+    assert result.verdict is Verdict.NOT_DONE
+    assert "ip holds half a character" in result.detail
+
+
+def test_an_agent_whose_folder_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match="cannot be looked at"):
+        metadata_of("fence_own", [f"{tmp_path}/{'x' * 300}"])
+
+
 def test_old_names_are_folded_and_required_by_either_name() -> None:
     assert sorted(OWN.parameters) == ["ip", "lanplus", "password", "plug", "ssl"]
     assert OWN.parameters["ip"].required
@@ -231,7 +243,16 @@ def test_old_names_are_folded_and_required_by_either_name() -> None:
     assert read("fence_own", Path("/x"), (XML % "").encode()).fabric
 
 
-@pytest.mark.parametrize("text", [b"", b"no XML", b"<a><b></a>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"no XML",
+        b"<a><b></a>",
+        b'<?xml version="1.0" encoding="none"?><a/>',
+        b'<?xml version="1.0" encoding="utf-7"?><a/>',
+    ],
+)
 def test_metadata_that_cannot_be_read_is_told(text: bytes) -> None:
     with pytest.raises(AgentError, match="is no XML"):
         read("fence_own", Path("/x"), text)
