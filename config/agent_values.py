@@ -48,6 +48,8 @@ def truth(value: object) -> bool | None:
 
 def objection(text: str) -> tuple[str, str] | None:
     """What is wrong with a value, and what to do; None: the agent will read it as it is. Never repeats it."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        return "holds half a character (a surrogate)", "it cannot be handed over"
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
         return "holds a line break or another control character", "the agent would read what follows as another option"
     if text != text.rstrip():

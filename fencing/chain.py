@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -132,6 +132,8 @@ class Chain:
         """
         if strike.target.node == self._own:
             raise OwnNodeStruck(f"{self._own.name} was to fence itself, by order of epoch {strike.epoch}")
+        if strike.target.node.machine_id == self._own.machine_id:  # renamed: its BMC, say, is ours
+            strike = replace(strike, own_machine=True)
         known = self._book.off_since(strike.target)
         if known:
             report = FenceReport(strike.target, strike.epoch, Verdict.DONE, f"no strike is needed: {known}", at=_now())
@@ -261,9 +263,7 @@ class _Run:
                 return task.result()
             return Result(Verdict.UNKNOWN, f"did not end in {min(allowed_s, method.timeout_s):.3g} s")
         finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.wait([task])
+            await _end(task)
 
     def _left_s(self) -> float:
         return self._until - self._loop.time()
@@ -285,6 +285,20 @@ class _Run:
         names = tuple(method.name for method in level)
         power = any(method.traits.power for method in level)
         return FenceReport(self._strike.target, self._strike.epoch, verdict, detail, number, names, power, _now())
+
+
+async def _end(task: asyncio.Task[Result]) -> None:
+    """Cancel it, and wait until it has ended, however often we are cancelled meanwhile (S4)."""
+    called_off = False
+    if not task.done():
+        task.cancel()
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            called_off = True
+    if called_off:
+        raise asyncio.CancelledError
 
 
 def _now() -> str:

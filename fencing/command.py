@@ -74,6 +74,9 @@ class CommandFence:
         """Run the `restore` command."""
         if self._settings.restore is None:
             return Result(Verdict.UNKNOWN, "no restore command")
+        missing = self._missing(strike)  # a reload, or a strike that was not made for the same reason
+        if missing:
+            return Result(Verdict.NOT_DONE, missing)
         outcome = await self._run(self._settings.restore, strike, "-restore")
         return Result(outcome.verdict, outcome.describe())
 
@@ -110,15 +113,21 @@ class CommandFence:
         return ""
 
     def _would_hit_this_host(self, strike: Strike) -> str:
-        """S7: a target of our own name (the machine was replaced) must differ from us in what is filled in."""
-        if strike.target.node.name != strike.by:
+        """S7: a target of our own name (the machine was replaced), or of our machine (it was renamed), must differ
+        from us in what is filled in."""
+        renamed = strike.own_machine and strike.target.node.name != strike.by
+        if strike.target.node.name != strike.by and not renamed:
             return ""
         run = self._settings.run
         own = {**self._nodes.get(strike.by, {}), "name": strike.by}
         wanted = {name.removeprefix("node.") for name in used_in(run)}
+        if renamed and not wanted:
+            return ""
         if wanted <= own.keys() and fill(run, own) == fill(run, facts_of(strike, self._nodes)):
-            words = f"it would strike this host: another machine was active as {strike.by}; "
-            return f"{words}make sure that it is off, then: failoverctl fence confirm {strike.by}"
+            name = strike.target.node.name
+            who = f"{name} has this machine's id" if renamed else f"another machine was active as {name}"
+            words = f"it would strike this host: {who}; "
+            return f"{words}make sure that it is off, then: failoverctl fence confirm {name}"
         return ""
 
 

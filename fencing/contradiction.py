@@ -49,7 +49,7 @@ def _doors(target: Breadcrumb, ports: Sequence[int]) -> list[tuple[str, int]]:
     api_host, api_port = split_address(target.address)
     host = target.facts.get("address") or api_host
     doors = [(host, port) for port in ports if host]
-    if api_host and api_port.isdigit():
+    if api_host and api_port.isdecimal():
         doors.append((api_host, int(api_port)))
     return list(dict.fromkeys(doors))
 
@@ -60,7 +60,8 @@ async def _knock(host: str, port: int, settle_s: float) -> Answer:
             _, writer = await asyncio.open_connection(host, port)
     except ConnectionRefusedError:
         return Answer.REFUSED
-    except OSError:  # TimeoutError is one: nobody there, no way there, or no such name
+    # TimeoutError is an OSError: nobody there, no way there, or no such name. The others: none that there could be.
+    except (OSError, ValueError, OverflowError):
         return Answer.SILENT
     writer.transport.abort()
     return Answer.ACCEPTED

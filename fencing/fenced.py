@@ -48,6 +48,9 @@ class EndedBoots:
             return ""
         if record.get("machine_id") != target.node.machine_id:
             return ""
+        epoch = record.get("epoch")
+        if record.get("service") == self._service and isinstance(epoch, int) and target.epoch > epoch:
+            return ""  # active again since, in that very boot (a container's is its host's): it has not ended
         return f"already off: fenced at {record.get('at', '?')} by service {record.get('service', '?')}"
 
     def ended(self, target: Breadcrumb, at: str) -> None:
@@ -60,6 +63,7 @@ class EndedBoots:
             "boot_id": target.boot_id,
             "node": target.node.name,
             "service": self._service,
+            "epoch": target.epoch,
             "at": at,
         }
         try:

@@ -132,6 +132,10 @@ class ProofBook:
         """The breadcrumb's own facts go before the local ones: another device may be meant than was proven."""
         self._target = target
 
+    def strike_over(self) -> None:
+        """The chain has ended, or was called off: what is proven from now on is of the local facts again."""
+        self._target = None
+
     def of(self, target: Node, method: str) -> Known:
         entry = self._entries.get((target.name, target.machine_id, method))
         if entry is None:
@@ -157,7 +161,9 @@ class ProofBook:
                 known = replace(known, on_at="", quarantine=quarantine_words(target.name, method))
             return known
 
+        struck, self._target = self._target, None  # a probe asks the device of the local facts, whatever is struck
         self._change(target, method, change)
+        self._target = struck
         self._write()
 
     def tested(self, target: Node, method: str, verdict: Verdict, detail: str) -> None:

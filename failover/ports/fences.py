@@ -127,6 +127,9 @@ class Proofs(Protocol):
     def striking(self, target: Breadcrumb) -> None:
         """A chain is about to run against this node, with these facts."""
 
+    def strike_over(self) -> None:
+        """The chain has ended, or was called off."""
+
     def strikes(self) -> tuple[Struck, ...]:
         """The newest strikes, the oldest first."""
 

@@ -123,7 +123,8 @@ class Strike:
     """What a fence method is told. `facts` are the target's own from the breadcrumb, over the local `nodes`.
 
     `held_s`: CLOCK_BOOTTIME in seconds at which this node learned that it holds the lock; None: it does not (a probe,
-    or an operator's live test).
+    or an operator's live test). `own_machine`: the target bears this very machine's id: under another name it may be
+    this host from before it was renamed (or a clone of it).
     """
 
     service: str
@@ -133,6 +134,7 @@ class Strike:
     attempt: int
     reason: str = ""
     held_s: float | None = None
+    own_machine: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,12 +39,12 @@ async def confirmation_of(
 async def accepts(address: str) -> bool:
     """Whether something accepts connections there. A refusal, silence and no address at all are no answer."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdecimal():
         return False
     try:
         async with asyncio.timeout(KNOCK_S):
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except (OSError, TimeoutError):
+    except (OSError, ValueError, OverflowError):  # no host or port that there could be, too
         return False
     writer.close()
     with contextlib.suppress(OSError):

@@ -133,9 +133,9 @@ class Fences:
         """The chain, with nothing else beside it."""
         if self.trials is not None:
             self.trials.end_strike()
-        await self.prober.give_way()
         chain = self._parts.chain
         try:
+            await self.prober.give_way()  # called off in the middle of it, it must go on all the same
             self._book.striking(strike.target)
             self._struck, self._last = strike, None
             result = await chain.run(strike, prove)
@@ -143,6 +143,7 @@ class Fences:
             self._tell_run(chain.last)
             return result
         finally:
+            self._book.strike_over()
             self.prober.go_on()
 
     def _tell_run(self, report: Report | None) -> None:
@@ -282,7 +283,10 @@ class Fences:
         service, own = self._names
         strike = Strike(service, own, target, max(state.epoch, target.epoch) + 1, 0, "plan")
         neighbours: tuple[Neighbour, ...] | None = await self._answer(self._store.read_neighbours)
-        return plan_of(state, strike, source, parts.terms, parts.timeout_s, self._book, neighbours)
+        # In a thread: a method may have to ask an agent that was upgraded for its metadata, and files are read.
+        return await asyncio.to_thread(
+            plan_of, state, strike, source, parts.terms, parts.timeout_s, self._book, neighbours
+        )
 
     async def _looked(self) -> State | None:
         """The state with what the store says now: a standby knows the breadcrumb only as it was when it saw it last."""

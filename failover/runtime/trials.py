@@ -1,7 +1,7 @@
 """Live tests: a standby is really struck, by an operator's order, and gets back what was taken.
 
 The same check stands before the order and before the strike. What was struck is given back in any case, also where the
-verdict is unknown or a real fence ends the test. Knows no method's kind.
+verdict is unknown or a real fence ends the test; what was not struck is left alone. Knows no method's kind.
 """
 
 from __future__ import annotations
@@ -100,7 +100,10 @@ class Trials:
             self._close(id_, ask, method, Result(Verdict.NOT_DONE, f"nothing was struck: {bar}"), "", 0.0)
             return
         began = time.monotonic()
-        result = await self._struck(id_, ask, method, strike, chain)
+        result, begun = await self._struck(id_, ask, method, strike, chain)
+        if not begun:
+            self._close(id_, ask, method, Result(Verdict.NOT_DONE, f"nothing was struck: {result.detail}"), "", 0.0)
+            return
         took_s = time.monotonic() - began
         self._book.tested(member.node, method.name, result.verdict, result.detail)
         restored = ""
@@ -124,27 +127,32 @@ class Trials:
 
     async def _struck(
         self, id_: str, ask: TrialAsked, method: FenceMethod, strike: Strike, chain: TrialChain
-    ) -> Result:
+    ) -> tuple[Result, bool]:
+        """How it ended, and whether a strike was begun at all."""
+        begun = False
+
         async def still() -> bool:
+            nonlocal begun
             try:
                 self._checked(ask)
             except OrderRefused as refused:
                 log.warning("live test of %s: no strike: %s", ask.node, refused)
                 return False
+            begun = True
             return True
 
         self._say(id_, f"{method.name} strikes {ask.node}")
-        await self._prober.give_way()
-        self._strike = asyncio.get_running_loop().create_task(chain.run(strike, still))
         try:
+            await self._prober.give_way()
+            self._strike = asyncio.get_running_loop().create_task(chain.run(strike, still))
             await asyncio.wait([self._strike])
         finally:
             self._prober.go_on()
-            if not self._strike.done():
+            if self._strike is not None and not self._strike.done():
                 self._strike.cancel()
         if self._strike.cancelled():
-            return Result(Verdict.UNKNOWN, "ended in the middle: a real fence began, or this controller stops")
-        return self._strike.result()
+            return Result(Verdict.UNKNOWN, "ended in the middle: a real fence began, or this controller stops"), begun
+        return self._strike.result(), begun
 
     def _say(self, id_: str, detail: str) -> None:
         self._operations[id_] = replace(self._operations[id_], detail=detail)

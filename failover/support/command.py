@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from failover.core.values import Verdict
 
@@ -30,7 +30,7 @@ class Command:
     env: Mapping[str, str]
     timeout_s: float
     name: str
-    stdin: bytes = b""
+    stdin: bytes = field(default=b"", repr=False)  # a fence agent gets its passwords there
     cwd: str = "/"
     split: bool = False
     whole_tree: bool = False

@@ -77,6 +77,11 @@ def _agent(path: KeyPath, metadata: Metadata) -> Iterator[Finding]:
     if "status" not in metadata.actions or "off" not in metadata.actions:
         message = f"{metadata.agent} cannot tell whether a node is off, so it is never believed"
         yield Finding((*path, "agent"), message, "use an agent with the actions off and status")
+    elif metadata.fabric:
+        message = (
+            f"{metadata.agent} cuts the node off and leaves it alive: that ends no chain alone, nor is it restored"
+        )
+        yield Finding((*path, "agent"), message, "put it into a level with one that takes the power", "warning")
 
 
 def _options(path: KeyPath, method: AgentMethodSettings, metadata: Metadata) -> Iterator[Finding]:

@@ -68,8 +68,11 @@ _known: dict[tuple[str, int, int], Metadata] = {}
 
 def metadata_of(name: str, folders: Sequence[str] = FOLDERS) -> Metadata:
     """Ask the agent, unless this very file was asked before. Blocks, up to LIMIT_S seconds. Raises AgentError."""
-    path = find(name, folders)
-    told = path.stat()
+    try:
+        path = find(name, folders)
+        told = path.stat()
+    except OSError as error:  # it is being replaced, or may not be looked at
+        raise AgentError(f"{name} cannot be looked at: {error.strerror}") from None
     key = (str(path), told.st_mtime_ns, told.st_size)
     if key not in _known:
         _known[key] = read(name, path, _ask(path))
@@ -100,7 +103,7 @@ def read(name: str, path: Path, text: bytes) -> Metadata:
     start = text.find(b"<?xml")
     try:
         root = ElementTree.fromstring(text[max(start, 0) :])
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # an encoding that is none, too
         raise AgentError(f"what {path} tells of its parameters is no XML: {error}") from None
     parameters = _folded({parameter.name: parameter for parameter in _parameters(root)}, root)
     names = {old: each.name for each in parameters.values() for old in (*each.old_names, each.name)}

@@ -51,12 +51,13 @@ class AgentFence:
         self._nodes = nodes
         self._folder = folder
         self._programs = programs
+        fabric = self._is_fabric()  # S7: the node lives on, and may serve on; its storage must not be given back to it
         self.traits = Traits(
             attempts=settings.attempts,
-            whole=settings.agent not in NEVER_FENCE,
-            power=not self._is_fabric(),
+            whole=settings.agent not in NEVER_FENCE and not fabric,
+            power=not fabric,
             witnessed=True,
-            restores=settings.restore,
+            restores=settings.restore and not fabric,
             askable=True,
         )
 
@@ -146,15 +147,21 @@ class AgentFence:
             return False
 
     def _would_hit_this_host(self, strike: Strike) -> str:
-        """S7: a target of our own name (the machine was replaced) must differ from us in what is filled in."""
-        if strike.target.node.name != strike.by:
+        """S7: a target of our own name (the machine was replaced), or of our machine (it was renamed), must differ
+        from us in what is filled in."""
+        renamed = strike.own_machine and strike.target.node.name != strike.by
+        if strike.target.node.name != strike.by and not renamed:
             return ""
         own = {**self._nodes.get(strike.by, {}), "name": strike.by}
         target = facts_of(strike, self._nodes)
         wanted = placeholders_in(self._settings.options)
+        if renamed and not (wanted and wanted <= own.keys()):
+            return ""
         if all(own.get(name) == target.get(name) for name in wanted):
-            words = f"it would strike this host: another machine was active as {strike.by}; "
-            return f"{words}make sure that it is off, then: failoverctl fence confirm {strike.by}"
+            name = strike.target.node.name
+            who = f"{name} has this machine's id" if renamed else f"another machine was active as {name}"
+            words = f"it would strike this host: {who}; "
+            return f"{words}make sure that it is off, then: failoverctl fence confirm {name}"
         return ""
 
 

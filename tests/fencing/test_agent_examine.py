@@ -135,3 +135,8 @@ def test_a_host_without_any_agent_only_warns(tmp_path: Path) -> None:
     (problem,) = examine(file, True, lambda draft: agent_findings(draft, [str(tmp_path)])).problems
     assert problem.severity == "warning"
     assert "no fence agent is installed on this host" in problem.message
+
+
+def test_an_agent_that_only_cuts_the_node_off_is_a_warning(tmp_path: Path) -> None:
+    lines = said(tmp_path, "fence_ifmib", "ip: x, plug: 2")
+    assert [line for line in lines if "fence_ifmib cuts the node off and leaves it alive" in line], lines

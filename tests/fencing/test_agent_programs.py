@@ -8,7 +8,7 @@ import pytest
 
 from config.secrets import Secret, SecretReference
 from failover.core.values import Node, Verdict
-from failover.ports.service import Result
+from failover.ports.service import Result, Traits
 from failover.support.command import Outcome
 from failover.support.launcher import Launcher
 from fencing.agent import discovery, metadata
@@ -18,7 +18,9 @@ from fencing.agent.metadata import Metadata, metadata_of, read
 from fencing.agent.method import AgentFence
 from fencing.agent.options import OptionError, tell
 from fencing.agent.turns import NotMyTurn, turn
+from fencing.chain import Chain
 from tests.fencing.agents import NODES, secret, settings_of
+from tests.fencing.strikes import OWN as OWN_NODE
 from tests.fencing.strikes import strike
 from tests.servers.wait import eventually_async
 from tests.support.hooks import lives, number_in, with_launcher
@@ -167,6 +169,26 @@ def test_another_machine_of_our_own_name_is_not_struck_through_our_own_facts(own
     assert not (own / "told").exists()
 
 
+def test_this_very_machine_under_the_name_that_it_had_before_is_not_struck(own: Path) -> None:
+    """S7: the breadcrumb of before it was renamed holds its own BMC."""
+    nodes = {"db1": {"bmc": "10.0.9.11"}}
+    told = strike(Node("old", OWN_NODE.machine_id), facts={"bmc": "10.0.9.11"})
+    settings = settings_of("fence_own", {"ip": "{node.bmc}"})
+
+    async def story(launcher: Launcher) -> Result:
+        method = AgentFence("own", settings, launcher, nodes, programs=[f"{own}/sbin"])
+        return await Chain({"own": method}, [["own"]], 20.0, OWN_NODE).run(told, proven)
+
+    result = with_launcher(own, story)
+    assert result.verdict is Verdict.NOT_DONE
+    assert "it would strike this host: old has this machine's id" in result.detail
+    assert not (own / "told").exists()
+
+
+async def proven() -> bool:
+    return True
+
+
 def test_an_agent_that_others_may_write_is_refused(own: Path) -> None:
     program = own / "sbin" / "fence_own"
     program.chmod(0o757)
@@ -188,6 +210,31 @@ def test_an_agent_that_is_not_installed_has_done_nothing(own: Path) -> None:
     assert result.detail.startswith("nothing was done: fence_own is not installed")
 
 
+def test_s7_an_agent_that_only_cuts_off_ends_no_chain_alone_and_gives_nothing_back(own: Path) -> None:
+    """The node lives on, and may serve on: given back its storage, there would be two that are active."""
+    program = own / "sbin" / "fence_own"
+    program.write_text(program.read_text().replace('<action name="reboot"/>', ""))
+
+    async def story(launcher: Launcher) -> Traits:
+        settings = settings_of("fence_own", {"ip": "x"}, restore=True)
+        return AgentFence("own", settings, launcher, NODES, programs=[f"{own}/sbin"]).traits
+
+    traits = with_launcher(own, story)
+    assert (traits.power, traits.whole, traits.restores) == (False, False, False)
+
+
+def test_a_fact_that_cannot_be_handed_over_is_refused_and_breaks_nothing(own: Path) -> None:
+    """Whatever is in the breadcrumb: the peers that must fence its owner would all end at it."""
+    result = fenced(own, told=strike(facts={"bmc": "\ud800"}))
+    assert result.verdict is Verdict.NOT_DONE
+    assert "ip holds half a character" in result.detail
+
+
+def test_an_agent_whose_folder_cannot_be_looked_at_is_told(tmp_path: Path) -> None:
+    with pytest.raises(AgentError, match="cannot be looked at"):
+        metadata_of("fence_own", [f"{tmp_path}/{'x' * 300}"])
+
+
 def test_old_names_are_folded_and_required_by_either_name() -> None:
     assert sorted(OWN.parameters) == ["ip", "lanplus", "password", "plug", "ssl"]
     assert OWN.parameters["ip"].required
@@ -196,7 +243,16 @@ def test_old_names_are_folded_and_required_by_either_name() -> None:
     assert read("fence_own", Path("/x"), (XML % "").encode()).fabric
 
 
-@pytest.mark.parametrize("text", [b"", b"no XML", b"<a><b></a>"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"no XML",
+        b"<a><b></a>",
+        b'<?xml version="1.0" encoding="none"?><a/>',
+        b'<?xml version="1.0" encoding="utf-7"?><a/>',
+    ],
+)
 def test_metadata_that_cannot_be_read_is_told(text: bytes) -> None:
     with pytest.raises(AgentError, match="is no XML"):
         read("fence_own", Path("/x"), text)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from failover.core.values import Node, Verdict
-from failover.ports.service import Result, Traits
+from failover.ports.service import Result, Strike, Traits
 from fencing.chain import LONGEST_DETAIL, MOST_REMEMBERED, Chain, OwnNodeStruck
 from tests.fencing.strikes import OWN, Scripted, strike
 from tests.servers.wait import eventually_async
@@ -158,6 +158,36 @@ def test_cancelling_ends_the_running_strike() -> None:
         with pytest.raises(asyncio.CancelledError):
             await run
         assert power.ended == 1
+
+    asyncio.run(story())
+
+
+def test_cancelling_while_a_strike_is_ended_at_its_deadline_waits_for_its_end() -> None:
+    """S4: the next strike may begin only once this one is gone."""
+
+    class Slow(Scripted):
+        """Takes its time to end."""
+
+        async def fence(self, told: Strike) -> Result:
+            self.may_end = asyncio.Event()
+            try:
+                return await super().fence(told)
+            finally:
+                self.struck += 1
+                await self.may_end.wait()
+                self.ended += 1
+
+    async def story() -> None:
+        power = Slow("power", DONE, timeout_s=0.01, hangs=True)
+        run = asyncio.create_task(chain_of([[power]], timeout_s=60.0).run(strike(), proven))
+        await eventually_async(lambda: power.struck == 2, 5.0, "its deadline has come")
+        run.cancel()
+        await asyncio.sleep(0.02)
+        assert not run.done(), "it has not ended yet"
+        power.may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+        assert power.ended == 2
 
     asyncio.run(story())
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,23 @@ def test_cancelling_a_strike_ends_its_whole_group(tmp_path: Path) -> None:
         return child
 
     assert not lives(with_launcher(tmp_path, story))
+
+
+def test_a_restore_whose_facts_are_not_known_is_not_run_and_breaks_nothing(tmp_path: Path) -> None:
+    """The task of a restore that breaks would end the controller (S10), which is active by then."""
+    settings = settings_of(("/bin/true",), 5.0, restore=["/bin/echo", "{node.rack}"])
+
+    async def story(launcher: Launcher) -> Result:
+        return await CommandFence("hook", settings, launcher, NODES).restore(strike())
+
+    result = with_launcher(tmp_path, story)
+    assert (result.verdict, result.detail[:26]) == (Verdict.NOT_DONE, "{node.rack} is not known: ")
+
+
+@pytest.mark.parametrize("bmc", ["10.0.9.11", "10.0.9.99"])
+def test_this_very_machine_under_the_name_that_it_had_before_is_not_struck(tmp_path: Path, bmc: str) -> None:
+    """S7; a clone of it is, through facts of its own."""
+    told = replace(strike(Node("old", "machine-1"), facts={"bmc": bmc}), own_machine=True)
+    result = fenced(tmp_path, "/bin/echo", "{node.bmc}", told=told)
+    assert result.verdict is (Verdict.UNKNOWN if bmc == NODES["db1"]["bmc"] else Verdict.DONE)
+    assert ("would strike this host: old has this machine's id" in result.detail) == (bmc == NODES["db1"]["bmc"])

@@ -162,3 +162,12 @@ def test_every_door_is_tried_once() -> None:
 
 def test_without_an_address_there_is_no_door() -> None:
     assert asyncio.run(look(Breadcrumb(TARGET, 1, "boot"), Verify((22,), 0.5))) == {}
+
+
+@pytest.mark.parametrize("host", ["db..2", "d" * 70, "db2\0"])
+def test_a_host_that_cannot_be_is_silent_and_breaks_nothing(host: str) -> None:
+    """Its owner's configuration takes it; the peers that must fence it would all end at it, one after the other."""
+    crumb = Breadcrumb(TARGET, 1, "boot", f"{host}:8300", facts={"address": host})
+    assert set(asyncio.run(look(crumb, Verify((22,), 0.5))).values()) == {Answer.SILENT}
+    crumb = Breadcrumb(TARGET, 1, "boot", "127.0.0.1:99999")
+    assert set(asyncio.run(look(crumb, NOBODY)).values()) <= {Answer.SILENT, Answer.REFUSED, Answer.ACCEPTED}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,17 @@ def test_a_breadcrumb_with_other_facts_names_a_device_that_was_never_proven(tmp_
     assert book.seen_on(DB2, "bmc")
     book.striking(Breadcrumb(DB2, 41, BOOT, facts={"bmc": "10.0.9.77"}))
     assert not book.seen_on(DB2, "bmc")
+
+
+def test_a_probe_proves_the_device_of_the_local_facts_also_after_a_strike_that_was_cut_short(tmp_path: Path) -> None:
+    """Else ON from one device would make OFF from another one count (S7)."""
+    book = book_in(tmp_path)
+    other = Breadcrumb(DB2, 41, BOOT, facts={"bmc": "10.0.9.77"})
+    book.striking(other)  # its chain is cancelled: no end is told
+    book.probed(DB2, "bmc", GOOD)
+    assert not book.seen_on(DB2, "bmc"), "10.0.9.12 was asked, not 10.0.9.77"
+    book.strike_over()
+    assert book.seen_on(DB2, "bmc")
 
 
 def test_a_strike_that_saw_on_counts_for_the_next_one(tmp_path: Path) -> None:
@@ -276,3 +288,10 @@ def test_a_boot_that_shows_a_new_sign_of_life_has_not_ended_and_the_fence_is_tol
     book_in(tmp_path).seen(DB2, BOOT)
     assert not boots(tmp_path).off_since(CRUMB)
     assert "that fence does not work" in caplog.text
+
+
+def test_a_boot_in_which_the_node_was_active_again_has_not_ended(tmp_path: Path) -> None:
+    """A container that was stopped and started again has its host's boot-id still; nobody here may have seen it."""
+    record_of(tmp_path)
+    assert boots(tmp_path).off_since(CRUMB)
+    assert not boots(tmp_path).off_since(replace(CRUMB, epoch=CRUMB.epoch + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +30,7 @@ from failover.core.values import (
 )
 from failover.ports.controller import OrderRefused
 from failover.ports.fence_plans import TrialAsked
-from failover.ports.service import Traits
+from failover.ports.service import Line, Proof, Strike, Traits
 from failover.ports.store import ControlWritten, Neighbour, View
 from failover.runtime.fence_checks import check_confirm, check_test, said_now
 from failover.runtime.fences import FenceParts, Fences
@@ -130,6 +131,14 @@ def test_only_the_breadcrumbs_node_can_be_confirmed_and_only_if_it_does_not_live
     clean = replace(DIRTY, crumb=Crumb(Breadcrumb(DB2, 6, "b", clean=True), 5))
     assert refused(lambda: check_confirm(clean, "db2", True)) == "breadcrumb"
     assert refused(lambda: check_confirm(replace(DIRTY, crumb=Crumb()), "db2", True)) == "breadcrumb"
+
+
+def test_who_holds_the_lock_cannot_be_confirmed_whatever_is_overridden() -> None:
+    """Its breadcrumb may stay the same for months: the word would stand in for the fence when it is lost one day."""
+    crumb = Crumb(Breadcrumb(DB2, 6, "boot-of-db2"), 3)
+    state = replace(STATE, role=Role.STANDBY, lock=None, crumb=crumb, holder=Lock(6, "s-db2", "db2"))
+    assert refused(lambda: check_confirm(state, "db2", override=True)) == "lock"
+    assert check_confirm(replace(state, holder=Lock(9, "s1", "db1")), "db2", override=True).node == DB2
 
 
 def test_a_machine_that_took_the_retired_ones_name_is_no_sign_of_its_life() -> None:
@@ -362,6 +371,71 @@ def test_a_real_fence_ends_a_test_and_what_the_test_took_is_given_back(tmp_path:
     asyncio.run(tell())
 
 
+def test_a_fence_that_is_called_off_while_a_probe_gives_way_leaves_the_prober_free(tmp_path: Path) -> None:
+    """Else nothing would be probed any more, and no operator could probe or test, until the controller restarts."""
+
+    async def tell() -> None:
+        power = Stubborn("power", DONE, traits=POWER)
+        bench = Bench(tmp_path, power)
+        asked = asyncio.create_task(bench.fences.probe("db2", None, "dora"))
+        await eventually_async(lambda: power.asked, 5.0, "it asks")
+        fence = asyncio.create_task(bench.fences.run(strike(DB2, ""), proven))
+        await eventually_async(lambda: power.told_to_end, 5.0, "the probe is told to give way")
+        fence.cancel()
+        await asyncio.wait([fence])
+        power.let_go.set()
+        with pytest.raises(OrderRefused):
+            await asked
+        assert [one.proof for one in await bench.fences.probe("db2", None, "dora")] == [DONE]
+        assert bench.book.seen_on(DB2, "power")
+
+    asyncio.run(tell())
+
+
+def test_a_test_that_struck_nothing_gives_nothing_back(tmp_path: Path) -> None:
+    """A restore of what was not taken may strike back: it is the operator's own command, say."""
+
+    async def tell() -> None:
+        power = Becoming("power", DONE, traits=POWER)
+        bench = Bench(tmp_path, power)
+        power.becomes = lambda: bench.step(holder=Lock(9, "s-db3", "db3"))
+        id_ = (await bench.fences.test(ASK)).id
+        await eventually_async(lambda: told(bench, id_) != "pending", 5.0, "it ends")
+        operation = bench.fences.operation(id_)
+        assert operation is not None
+        assert (operation.state, power.struck, power.restored) == ("failed", 0, 0)
+        assert "nothing was struck" in operation.detail
+
+    asyncio.run(tell())
+
+
+class Becoming(Scripted):
+    """While it is probed, the node becomes another's hope."""
+
+    becomes: Callable[[], None]
+
+    async def probe(self, told: Strike) -> Proof:
+        self.becomes()
+        return self.proof
+
+
+class Stubborn(Scripted):
+    """Its first probe takes its time to end."""
+
+    asked = told_to_end = False
+
+    async def probe(self, told: Strike) -> Proof:
+        if self.asked:
+            return self.proof
+        self.asked, self.let_go = True, asyncio.Event()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.told_to_end = True
+            await self.let_go.wait()
+        return self.proof
+
+
 def test_a_standby_that_becomes_active_meanwhile_is_not_struck(tmp_path: Path) -> None:
     async def tell() -> None:
         power = Scripted("power", DONE, traits=POWER)
@@ -414,6 +488,22 @@ def test_a_plan_of_a_node_that_is_only_configured_and_of_none(tmp_path: Path) ->
         for node in ("db1", "db8"):
             with pytest.raises(OrderRefused):
                 await bench.fences.plan(node)
+
+    asyncio.run(tell())
+
+
+def test_a_plan_never_blocks_the_loop(tmp_path: Path) -> None:
+    """An agent that was upgraded is asked for its metadata anew: up to 20 s, the whole of the loop's patience."""
+
+    class Asking(Scripted):
+        def plan(self, told: Strike) -> list[Line]:
+            self.on_loop = threading.current_thread() is threading.main_thread()
+            return super().plan(told)
+
+    async def tell() -> None:
+        power = Asking("power", DONE, traits=POWER)
+        await Bench(tmp_path, power).fences.plan("db9")
+        assert not power.on_loop
 
     asyncio.run(tell())
 

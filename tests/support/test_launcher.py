@@ -419,3 +419,8 @@ def test_the_launcher_is_small(tmp_path: Path) -> None:
         return int(psutil.Process(launcher.pid).memory_full_info().uss)
 
     assert with_launcher(tmp_path, story) < 8 * 1024 * 1024
+
+
+def test_what_a_command_gets_through_its_standard_input_is_not_in_its_repr() -> None:
+    """A fence agent's passwords go there; a traceback, a debugger or a log may show the command."""
+    assert "hunter2" not in repr(Command(("/bin/cat",), {}, 1.0, "fence-power-off", b"password=hunter2\n"))
