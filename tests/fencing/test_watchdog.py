@@ -1,6 +1,5 @@
 """Self-fencing on a device with the kernel's semantics: what feeds the dog, what does not, and what disarms it."""
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -17,7 +16,7 @@ from fencing.watchdog.device import Device, DeviceError, open_armed
 from fencing.watchdog.preflight import doubts
 from fencing.watchdog.self_fence import WatchdogSelfFence
 from tests.servers.wait import eventually
-from tests.servers.watchdog import FakeDevice, missing, watchdog_device
+from tests.servers.watchdog import FakeDevice, ended, let_go, missing, watchdog_device
 
 needs_device = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 W_S = 9
@@ -42,14 +41,18 @@ def closed() -> Iterator[None]:
 
 
 def close_all() -> None:
+    """All hang up first: a guard that one of them has started may serve another one."""
     for fence in made:
         fence.stand_down()
         fence.close()
-        process = fence._guardian._process
-        if process is not None:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(process.pid, 0)
+    folders = {fence._guardian._path for fence in made}
+    guards = [fence._guardian._process for fence in made]
     made.clear()
+    for path in folders:
+        let_go(path)
+    for guard in guards:
+        if guard is not None:
+            eventually(lambda pid=guard.pid: ended(pid), 5, f"guard {guard.pid} ends")  # type: ignore[misc]
 
 
 def fence_of(device: Path, folder: Path, mode: str = "required", timeout: str = "9s") -> WatchdogSelfFence:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import shutil
 import stat
 import struct
@@ -16,9 +17,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fencing.watchdog.guardian import GuardError, Guardian
 from tests.servers.process import ServerProcess
 from tests.servers.wait import eventually
 
@@ -68,6 +70,21 @@ class FakeDevice:
     def pets(self) -> int:
         path = self._folder / "pets"
         return int(path.read_text() or 0) if path.exists() else 0
+
+
+def let_go(path: Path) -> None:
+    """Have the guard at that socket, if there is one, close what it holds: where a test has "reset" its host."""
+    guardian = Guardian(path)
+    with suppress(GuardError):
+        guardian.release()
+    guardian.leave()
+
+
+def ended(pid: int) -> bool:
+    """Whether a process of ours, a child or not, is gone; reaps it if it is a child."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return not Path(f"/proc/{pid}").exists()
 
 
 @contextmanager
