@@ -200,6 +200,156 @@ def test_a_virtual_machine_is_told(tmp_path: Path) -> None:
     assert not [doubt for doubt in doubts(allowed, tmp_path) if doubt.bars]
 
 
+def in_sysfs(root: Path, **values: str) -> Path:
+    """A host's /sys in which /dev/null is a watchdog: it is a character device that does nothing."""
+    status = os.stat("/dev/null")
+    folder = root / f"sys/dev/char/{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}"
+    folder.mkdir(parents=True)
+    for name, value in {"identity": "Software Watchdog", "state": "inactive", "nowayout": "0", **values}.items():
+        (folder / name).write_text(f"{value}\n")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "words", "bars"),
+    [
+        ({}, "", "", False),
+        ({"state": "active"}, "device", "is armed already", False),
+        ({"nowayout": "1"}, "device", "never be disarmed", False),
+        ({"max_timeout": "5"}, "timeout", "counts to 5 s at most", True),
+        ({"max_timeout": "0"}, "", "", False),  # the kernel's word for "no limit"
+    ],
+)
+def test_what_sysfs_says_is_told_before_anything_is_armed(
+    tmp_path: Path, values: dict[str, str], key: str, words: str, bars: bool
+) -> None:
+    found = doubts(WatchdogSettings(device=Path("/dev/null")), in_sysfs(tmp_path, **values))
+    assert [(doubt.key, doubt.bars) for doubt in found] == ([(key, bars)] if key else [])
+    assert all(words in doubt.message for doubt in found)
+
+
+@pytest.mark.parametrize(
+    ("where", "text", "told"),
+    [
+        ("etc/modprobe.d/dog.conf", "options softdog soft_margin=60 soft_noboot=1\n", True),
+        ("proc/cmdline", "quiet softdog.soft_noboot=1\n", True),
+        ("etc/modprobe.d/dog.conf", "# options softdog soft_noboot=1\noptions softdog soft_noboot=0\n", False),
+    ],
+)
+def test_softdog_that_never_resets_is_told(tmp_path: Path, where: str, text: str, told: bool) -> None:
+    """softdog does not show the parameter in sysfs (seen in a real one): told is where it is asked for."""
+    root = in_sysfs(tmp_path)
+    (root / where).parent.mkdir(parents=True)
+    (root / where).write_text(text)
+    found = doubts(WatchdogSettings(device=Path("/dev/null")), root)
+    assert [(doubt.bars, "never resets" in doubt.message) for doubt in found] == ([(True, True)] if told else [])
+
+
+@needs_device
+@pytest.mark.parametrize("mode", ["automatic", "required"])
+def test_where_it_would_promise_in_vain_it_is_not_armed_in_either_mode(
+    device: FakeDevice, tmp_path: Path, mode: str
+) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text("flags\t\t: fpu hypervisor\n")
+    settings = WatchdogSettings.model_validate({"device": str(device.path), "mode": mode, "timeout": "9s"})
+    fence = WatchdogSelfFence(settings, PROMISE, tmp_path, tmp_path)
+    made.append(fence)
+    arming = fence.arm(now_s(), 0.1)
+    assert arming.published["armed"] is False
+    assert ("virtual machine" in arming.bar) == ("virtual machine" in fence.bar) == (mode == "required")
+    assert device.events() == []
+
+
+@needs_device
+def test_a_driver_with_nowayout_is_published_and_resets_a_standby(device: FakeDevice, tmp_path: Path) -> None:
+    device.never_lets_go()
+    fence = fence_of(device.path, tmp_path, timeout="1s")
+    assert not fence.arm(now_s(), 0.1).bar
+    fence.stand_down()
+    assert not fence.armed
+    fires(device)
+
+
+OLD = {"armed": True, "timeout_s": W_S, "lease_max_age_s": 5.0, "k": 2, "epsilon_s": 1.0}
+
+
+@needs_device
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (OLD, ""),
+        ({**OLD, "timeout_s": 8}, "can keep only"),
+        ({**OLD, "epsilon_s": 0.5}, "can keep only"),
+        ({**OLD, "lease_max_age_s": 0.05}, "can keep only"),
+        ({"armed": False}, ""),
+        (None, ""),
+    ],
+)
+def test_who_carries_on_keeps_what_the_breadcrumb_promises_or_says_why_not(
+    device: FakeDevice, tmp_path: Path, told: object, words: str
+) -> None:
+    """The guard was lost with the last controller, so the dog is armed anew; the breadcrumb stays as it is."""
+    unkept = fence_of(device.path, tmp_path).carry_on(told, now_s(), 0.1)
+    assert words in unkept
+    assert bool(words) == bool(unkept)
+
+
+@needs_device
+def test_who_carries_on_feeds_by_the_shorter_age(device: FakeDevice, tmp_path: Path) -> None:
+    fence = fence_of(device.path, tmp_path)
+    assert fence.carry_on({**OLD, "lease_max_age_s": 2.0}, now_s(), 0.1) == ""
+    pets = device.pets()
+    fence.proven(now_s() - 3)
+    assert device.pets() == pets
+
+
+@needs_device
+def test_a_promise_that_cannot_be_armed_any_more_is_told_also_where_it_need_not_be_armed(
+    device: FakeDevice, tmp_path: Path
+) -> None:
+    other = open_armed(device.path)
+    fence = fence_of(device.path, tmp_path, mode="automatic")
+    assert "it is not armed" in fence.carry_on(OLD, now_s(), 0.1)
+    assert fence.carry_on({"armed": False}, now_s(), 0.1) == ""
+    other.disarm()
+
+
+@needs_device
+def test_a_guard_that_is_killed_is_replaced_and_one_that_cannot_be_is_told(device: FakeDevice, tmp_path: Path) -> None:
+    fence = fence_of(device.path, tmp_path)
+    fence.arm(now_s(), 0.1)
+    first = fence._guardian._process
+    assert first is not None
+    first.kill()
+    first.wait(5)
+    assert fence.proven(now_s()) == ""
+    second = fence._guardian._process
+    assert second is not None
+    assert second.pid != first.pid
+    second.kill()
+    second.wait(5)
+    fence._guardian._path = tmp_path / "no such folder" / "socket"
+    assert "cannot be started" in fence.proven(now_s())
+    assert fence.armed
+
+
+@needs_device
+def test_what_was_armed_before_the_watchdog_was_taken_out_of_the_file_is_fed_until_it_is_let_go(
+    device: FakeDevice, tmp_path: Path
+) -> None:
+    fence_of(device.path, tmp_path).arm(now_s(), 0.1)
+    made[0].close()
+    later = fence_of(device.path, tmp_path, mode="off")
+    later.resume()
+    pets = device.pets()
+    assert later.carry_on(OLD, now_s(), 0.1) == ""
+    assert device.pets() == pets + 1
+    later.stand_down()
+    eventually(lambda: device.events() == ["armed", "disarmed"], 5, "disarmed")
+    assert later.arm(now_s(), 0.1).published == {"armed": False, "why": "watchdog: mode: off"}
+
+
 def test_a_device_is_named_in_every_word(tmp_path: Path) -> None:
     with pytest.raises(DeviceError, match="/nowhere cannot be used"):
         Device(Path("/nowhere"), -1).feed()

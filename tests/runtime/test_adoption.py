@@ -92,7 +92,7 @@ class AdoptingEdge(WrittenEdge):
     def from_thread(self, answer: Callable[[Any], None]) -> Callable[[Any], None]:
         return answer
 
-    def lock_proven(self, sent_s: float) -> None:
+    def lock_adopted(self, sent_s: float, crumb: object) -> None:
         self.proven.append(sent_s)
 
 

@@ -67,6 +67,10 @@ class FakeDevice:
         lines = [line.split(" ", 1) for line in (self._folder / "events").read_text().splitlines()]
         return float([at for at, said in lines if said == event][-1])
 
+    def never_lets_go(self) -> None:
+        """As a driver with nowayout from now on: a `V` means nothing."""
+        (self._folder / "nowayout").touch()
+
     def pets(self) -> int:
         path = self._folder / "pets"
         return int(path.read_text() or 0) if path.exists() else 0
@@ -167,7 +171,7 @@ def _serve(  # noqa: C901 - one small method for each call of FUSE
         def release(self, path: str, fh: int) -> int:
             with self.lock:
                 self.is_open = False
-                if self.magic:
+                if self.magic and not (folder / "nowayout").exists():
                     self.until_s = 0.0
                     self.tell("disarmed")
                 else:
