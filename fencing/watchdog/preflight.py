@@ -10,7 +10,6 @@ from pathlib import Path
 
 from config.models.watchdog import WatchdogSettings
 
-
 _NOBOOT = re.compile(r"^[^#]*\bsoftdog\b.*\bsoft_noboot=[1-9]")
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from failover.ports.self_fence import SELF_FENCE_SOCKET
 from tests.acceptance.cluster import Cluster, Host, cluster
 from tests.servers.wait import eventually
-from tests.servers.watchdog import FakeDevice, missing, watchdog_device
+from tests.servers.watchdog import FakeDevice, let_go, missing, watchdog_device
 from tests.servers.zookeeper import ZooKeeper
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
@@ -41,7 +42,7 @@ def pair_of(
         for name, place in places.items()
     }
     with ExitStack() as stack:
-        options = {"fencing": CHAIN, "on_store_loss": "step_down", "session_timeout": "4s", "own": own}
+        options = {"fencing": CHAIN, "on_store_loss": "step_down", "session_timeout": "3s", "own": own}
         pair = stack.enter_context(cluster(zookeeper.hosts, zk_root, on_stop="keep", **options))
         devices = []
         for name, place in places.items():
@@ -49,7 +50,12 @@ def pair_of(
             devices.append(stack.enter_context(watchdog_device(place, fires)))
         pair.start("a", "b")
         eventually(lambda: pair["a"].active() and pair["b"].role() == "standby", 20, f"a and b\n{pair.logs()}")
-        yield pair, pair["a"], pair["b"], *devices
+        try:
+            yield pair, pair["a"], pair["b"], *devices
+        finally:
+            pair.end_controllers()
+            for name in places:
+                let_go(pair[name].folder / "state" / pair.service / SELF_FENCE_SOCKET)
 
 
 def test_a_stopped_active_is_reset_before_its_peer_promotes(zookeeper: ZooKeeper, zk_root: str, tmp_path: Path) -> None:
@@ -67,25 +73,39 @@ def test_a_stopped_active_is_reset_before_its_peer_promotes(zookeeper: ZooKeeper
         assert other.events() == ["armed"]
 
 
-def test_a_killed_controller_is_followed_by_one_that_feeds_on(
+def test_the_dog_goes_with_the_service_and_costs_a_host_whose_controller_does_not_come_back(
     zookeeper: ZooKeeper, zk_root: str, tmp_path: Path
 ) -> None:
-    with pair_of(zookeeper, zk_root, tmp_path) as (pair, a, _, dog, _):
-        assert a.process is not None
-        a.process.kill()
+    with pair_of(zookeeper, zk_root, tmp_path) as (pair, a, b, dog, other):
+        kill(a)
         a.start()
         eventually(a.active, 15, f"a is adopted\n{pair.logs()}")
         pets = dog.pets()
         eventually(lambda: dog.pets() > pets + 5, 15, "the dog is fed")
         assert dog.events() == ["armed"]
 
+        done = pair.ctl(a, "switchover", "--to", "b", "--reason", "test")
+        assert done.returncode == 0, done.stdout + done.stderr
+        eventually(b.active, 15, f"b takes over\n{pair.logs()}")
+        eventually(lambda: dog.events() == ["armed", "disarmed"], 5, "a clean hand-over disarms")
+        assert other.events() == ["armed"]
+        assert "fenced" not in b.status()["why"]
 
-def test_a_controller_that_does_not_come_back_costs_the_host(
-    zookeeper: ZooKeeper, zk_root: str, tmp_path: Path
-) -> None:
-    with pair_of(zookeeper, zk_root, tmp_path) as (pair, a, b, dog, _):
-        assert a.process is not None
-        a.process.kill()
+        eventually(lambda: a.role() == "standby", 15, "a is standby")
+        kill(b)
+        done = pair.ctl(b, "last-will")
+        assert done.returncode == 0, done.stdout + done.stderr
+        eventually(lambda: other.events() == ["armed", "disarmed"], 5, f"the last will disarms\n{done.stderr}")
+        eventually(a.active, 15, f"a takes over\n{pair.logs()}")
+
+        b.start()
+        eventually(lambda: b.role() == "standby", 15, f"b is back\n{pair.logs()}")
+        kill(a)
         eventually(b.active, 40, f"b takes over\n{pair.logs()}")
-        assert dog.events() == ["armed", "fired", "reset"]
+        assert dog.events() == ["armed", "disarmed", "armed", "fired", "reset"]
         assert a.redis_role() == ""
+
+
+def kill(host: Host) -> None:
+    assert host.process is not None
+    host.process.kill()
