@@ -12,6 +12,7 @@ import pytest
 
 from config.models.watchdog import WatchdogSettings
 from config.self_fencing import Promise
+from failover.ports.self_fence import SELF_FENCE_SOCKET
 from fencing.watchdog.device import Device, DeviceError, open_armed
 from fencing.watchdog.preflight import doubts
 from fencing.watchdog.self_fence import WatchdogSelfFence
@@ -144,6 +145,7 @@ def test_a_killed_controller_does_not_feed_the_dog_with_its_last_breath(
         assert holder.stdout.readline() == b"armed\n"
         os.kill(holder.pid, signal.SIGKILL)
     fires(device)
+    let_go(tmp_path / SELF_FENCE_SOCKET)
     assert device.events()[:3] == (["armed", "fired", "reset"] if guarded else ["armed", "closed without V", "fired"])
 
 
