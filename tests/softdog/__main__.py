@@ -1,4 +1,4 @@
-"""`make softdog`: what a real softdog does with our device and guard, measured in seconds, as a table."""
+"""`make softdog`: what a real softdog does with our device and guard, measured in seconds, line by line."""
 
 import sys
 from pathlib import Path
