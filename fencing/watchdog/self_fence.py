@@ -7,6 +7,7 @@ when told that the service certainly is not active. Unknown here: store, electio
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -131,7 +132,7 @@ class WatchdogSelfFence:
             "armed": True,
             "identity": identity,
             "timeout_s": watchdog_s,
-            "lease_max_age_s": round(self._promise.age_s, 3),
+            "lease_max_age_s": math.ceil(self._promise.age_s * 1000 - 1e-6) / 1000,
             "guard": guard,
             "k": K_GUARDED if guard else K_ALONE,
             "epsilon_s": EPSILON_S,
