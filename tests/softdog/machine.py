@@ -46,7 +46,10 @@ class Machine:
         self._initramfs = folder / "initramfs.gz"
 
     def make(self) -> None:
-        """Fetch what is missing, and pack the files that the machine starts with."""
+        """Fetch what is missing, and pack the files that the machine starts with. SystemExit where it cannot be."""
+        gone = [program for program in ("qemu-system-x86_64", "apt-get", "dpkg") if shutil.which(program) is None]
+        if gone:
+            sys.exit(f"missing: {', '.join(gone)}; on Debian: apt-get install qemu-system-x86 seabios")
         self._folder.mkdir(exist_ok=True)
         unpacked = self._folder / "unpacked"
         if not list(unpacked.glob("boot/vmlinuz-*")):
