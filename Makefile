@@ -19,7 +19,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test sim lab bench deb rewrite
+.PHONY: help setup demo check format test sim lab softdog bench deb rewrite
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -55,6 +55,9 @@ sim: $(DEVELOPMENT) ## whole clusters under a simulated clock: make sim SEEDS=20
 lab: $(DEVELOPMENT) ## tests on a host of their own, with a real systemd; needs root
 	scripts/install-test-needs
 	WHOLE_LAB=1 $(BIN)/python -m pytest -m lab $(ARGS) tests/lab
+
+softdog: $(DEVELOPMENT) ## a real softdog in QEMU, five minutes: needs Debian's qemu-system-x86 and seabios, and apt-get download
+	$(BIN)/python -m tests.softdog
 
 bench: $(DEVELOPMENT) ## measure failovers against the store's own floor: make bench ARGS=...
 	scripts/install-test-needs

@@ -70,7 +70,8 @@ def _without_a_wait(store: ZooKeeperSettings, settings: WatchdogSettings) -> Ite
     if longest:
         ways.append(f"session_timeout >= {longest}s")
     message = (
-        f"the host may live {promise.down_s:.3g}s after its last renewal, its lock only {session_s:g}s: "
+        f"the host may live {promise.down_s:.3g}s after its last renewal, its lock may be gone after "
+        f"{max(0.0, session_s - every_s - tick_s):.3g}s: "
         "the dog alone does not keep two actives apart"
     )
     ways.append("a level with kind: watchdog_wait")

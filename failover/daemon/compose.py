@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from config import Config, config_hash, failover_timing, lease_timing
-from config.timing import asked_session_s, own_promise
+from config.timing import asked_session_s, own_promise, promise_of
 from failover.control import CONTROLS, ControlContext
+from failover.control.command import PROMOTE
 from failover.core.state import State
 from failover.core.values import Health, Identity, Settings
 from failover.daemon.fences import make_fences
 from failover.daemon.identity import identify, read_machine_id_on_one_host
 from failover.daemon.session_file import SessionFile
 from failover.daemon.state_folder import StateFolder, StateFolderError
+from failover.ports.self_fence import SELF_FENCE_SOCKET
 from failover.ports.service import Probe, ServiceControl, Sight
 from failover.ports.store import Store
 from failover.runtime.adoption import Adoption
@@ -234,11 +236,16 @@ def end_hooks_of(folder: Path) -> EndedHooks:
 def make_self_fence(config: Config, folder: Path) -> WatchdogSelfFence | None:
     """The watchdog, with what a predecessor has left armed; None where none is configured."""
     promise = own_promise(config)
-    if config.watchdog is None or promise is None:
+    if promise is None and not (folder / SELF_FENCE_SOCKET).exists():
         return None
+    from config.models.watchdog import WatchdogSettings
     from fencing.watchdog.self_fence import WatchdogSelfFence
 
-    self_fence = WatchdogSelfFence(config.watchdog, promise, folder)
+    settings = config.watchdog
+    if settings is None or promise is None:  # what was armed before it was taken out of the file is fed to the end
+        settings = (settings or WatchdogSettings()).model_copy(update={"mode": "off"})
+        promise = promise_of(settings, asked_session_s(config))
+    self_fence = WatchdogSelfFence(settings, promise, folder)
     self_fence.resume()
     return self_fence
 
@@ -280,6 +287,7 @@ async def assemble(
         deadlines_of(config),
         lambda negotiated_s: terms_for(config, negotiated_s),
         self_fence,
+        lambda: launcher.alive(PROMOTE),
     )
     adoption = make_adoption(config, folder, identity, store, edge, hooks.alive, then)
     controller = RunningController(

@@ -13,6 +13,10 @@ PUBLISHED = "watchdog"
 """The key in the breadcrumb under which an active says what it promises."""
 
 
+SELF_FENCE_SOCKET = "self-fence.sock"
+"""In the state folder, while something holds an armed watchdog for the next controller."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arming:
     """What came of arming. `published`: for the breadcrumb. `bar`: why this node must not become active, or ""."""
@@ -31,8 +35,14 @@ class SelfFence(Protocol):
     def arm(self, proven_s: float | None, renew_every_s: float) -> Arming:
         """Be armed. `proven_s`: when the last acknowledged renewal was sent (CLOCK_BOOTTIME)."""
 
-    def proven(self, sent_s: float) -> None:
-        """A renewal sent at `sent_s` was acknowledged just now."""
+    def carry_on(self, told: object, proven_s: float | None, renew_every_s: float) -> str:
+        """A predecessor's lock was adopted: be armed. `told`: what its breadcrumb promises, which stays as it is.
+
+        Why this node cannot keep that promise and must step down, or "".
+        """
+
+    def proven(self, sent_s: float) -> str:
+        """A renewal sent at `sent_s` was acknowledged just now. Why what is promised cannot be kept, or ""."""
 
     def stand_down(self) -> None:
         """The service certainly is not active, and nothing is claimed: disarm."""

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from failover.core.effects import CloseSession, OpenSession
 from failover.core.events import ControlChanged, Event, SessionAdopted, SessionClosed
 from failover.core.state import State, member_of
-from failover.core.values import Crumb, Node, Role, ServiceRole, Session
+from failover.core.values import Breadcrumb, Crumb, Node, Role, ServiceRole, Session
 from failover.ports.store import Reattached, SavedSession, Store
 
 MOST_ADOPTIONS = 2
@@ -53,7 +53,7 @@ class Edge(Protocol):
 
     def now_s(self) -> float: ...
     def from_thread(self, answer: Callable[[A], None]) -> Callable[[A], None]: ...
-    def lock_proven(self, sent_s: float) -> None: ...
+    def lock_adopted(self, sent_s: float, crumb: Breadcrumb | None) -> None: ...
 
 
 def settled_role(state: State) -> Role | None:
@@ -217,7 +217,8 @@ class Adoption:
             self._put(replace(self._kept, adoptions=(*self._lately(), self._edge.now_s())))  # S10, before anything else
         self._waiting = False
         self._granted(session.timeout_s)
-        self._edge.lock_proven(answer.sent_s)
+        if answer.lock is not None:
+            self._edge.lock_adopted(answer.sent_s, answer.crumb.record)
         self._engine.post(self._event(session, answer, reason))
         if self._engine.state.role is Role.ACTIVE:
             self._engine.post(ControlChanged(answer.control))  # an order, or bad health, that came meanwhile

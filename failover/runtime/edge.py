@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
+from config.self_fencing import promised
 from failover.core.effects import (
     AnswerDemand,
     Claim,
@@ -118,7 +119,9 @@ class AsyncEdge:
         deadlines: Deadlines,
         terms_for: TermsFor,
         self_fence: SelfFence | None = None,
+        promoting: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`promoting`: whether a promote may be running, one that nobody waits for any more too."""
         self._loop = loop
         self._names = (service, node)
         self._store = store
@@ -129,7 +132,9 @@ class AsyncEdge:
         self._asked_s = 0.0
         self._held_s: float | None = None
         self._self_fence = self_fence
-        self._adopted = False
+        self._promoting = promoting
+        self._adopted: Breadcrumb | None = None
+        self._lease_session = ""
         self._session_timeout_s = deadlines.store_s
         self._tasks: set[asyncio.Task[None]] = set()
         self.lease: Lease
@@ -209,20 +214,28 @@ class AsyncEdge:
 
     def _lock_proven_now(self, sent_s: float) -> None:
         if self._self_fence is not None:
-            self._self_fence.proven(sent_s)
+            self._step_down_for(self._self_fence.proven(sent_s))
 
-    def _arm_again(self, session: str) -> None:
-        """After an adoption: the breadcrumb says that the dog is armed, so it must be, or the service must go."""
-        if self._self_fence is None or self._self_fence.armed:
-            return
-        arming = self._self_fence.arm(self.lease.proven_s, self.lease.renew_every_s)
-        if arming.bar:
-            log.error("stepping down: %s", arming.bar)
-            self._post(LeaseRanOut(session))
+    def _carry_on(self, crumb: Breadcrumb) -> None:
+        """After an adoption: what the breadcrumb promises must still be kept, or the service must go."""
+        promise = crumb.extra.get(PUBLISHED)
+        if self._self_fence is None:
+            unkept = "the breadcrumb promises a watchdog, and none is configured any more" if promised(promise) else ""
+        else:
+            unkept = self._self_fence.carry_on(promise, self.lease.proven_s, self.lease.renew_every_s)
+        self._step_down_for(unkept)
+
+    def _step_down_for(self, unkept: str) -> None:
+        if unkept:
+            log.error("stepping down: %s", unkept)
+            self._post(LeaseRanOut(self._lease_session))
 
     def rest(self) -> None:
-        """The service certainly is not active (S6): only then the watchdog is disarmed."""
-        if self._self_fence is not None and self._self_fence.armed:
+        """The service certainly is not active (S6): only then the watchdog is disarmed.
+
+        Not while a promote that could not be ended may still start it: whatever `role` says now.
+        """
+        if self._self_fence is not None and self._self_fence.armed and not self._promoting():
             self._self_fence.stand_down()
 
     def from_thread(self, answer: Callable[[A], None]) -> Callable[[A], None]:
@@ -301,12 +314,12 @@ class AsyncEdge:
         if isinstance(effect, PublishMember):
             self.publisher.publish(effect.member)
         elif isinstance(effect, StartLease):
-            self._held_s = boot_time_s()
+            self._held_s, self._lease_session = boot_time_s(), effect.session
             terms = self._terms_for(self._session_timeout_s)
             self.lease.start(effect.session, effect.lock, self._asked_s, terms)
-            if self._adopted:
-                self._adopted = False
-                self._arm_again(effect.session)
+            adopted, self._adopted = self._adopted, None
+            if adopted is not None:
+                self._carry_on(adopted)
         elif isinstance(effect, StopLease):
             self.lease.stop()
         elif isinstance(effect, ResetHealth):
@@ -326,10 +339,10 @@ class AsyncEdge:
         """The servers granted this session time-out; the lease is reckoned with it."""
         self._session_timeout_s = timeout_s
 
-    def lock_proven(self, sent_s: float) -> None:
-        """A lock that was not asked for here is ours: a write sent at that time proved it (adoption)."""
+    def lock_adopted(self, sent_s: float, crumb: Breadcrumb | None) -> None:
+        """A lock that was not asked for here is ours: a write sent at that time proved it. `crumb`: as it stands."""
         self._asked_s = sent_s
-        self._adopted = True
+        self._adopted = crumb
 
     def lease_bar(self, timeout_s: float) -> str:
         """Why this node must not become active under such a session time-out; "" if it may."""

@@ -66,7 +66,10 @@ class Guardian:
             self._start()
 
     def release(self) -> None:
-        """Have it close its copy. Raises GuardError."""
+        """Have it close its copy; also one to which the connection was lost. Raises GuardError."""
+        if not self._alive() and not self._connect():
+            self._holding = False  # no guard, no copy
+            return
         said, _ = self._say(RELEASE)
         self._holding = said not in (RELEASE, b"-")
         if self._holding:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from config.models.watchdog import WatchdogSettings
+
+_NOBOOT = re.compile(r"^[^#]*\bsoftdog\b.*\bsoft_noboot=[1-9]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ def _of_device(settings: WatchdogSettings, root: Path) -> list[Doubt]:
     if _text(where / "state") == "active":
         message = f"{settings.device} ({name}) is armed already: by systemd (RuntimeWatchdogSec=), watchdog(8) or sbd?"
         found.append(Doubt("device", message, "one program may have it: free it, or name another", bars=False))
-    if "software watchdog" in name.lower() and _text(root / "sys/module/softdog/parameters/soft_noboot") == "1":
+    if "software watchdog" in name.lower() and _never_resets(root):
         found.append(Doubt("device", "softdog with soft_noboot=1 never resets", "load it without soft_noboot"))
     if _text(where / "nowayout") == "1":
         message = "nowayout is set: once armed it can never be disarmed, so a standby that ends is reset"
@@ -73,6 +76,13 @@ def never_lets_go(device: Path, root: Path = Path("/")) -> bool:
         return _text(_in_sysfs(os.stat(device).st_rdev, root) / "nowayout") == "1"
     except OSError:
         return False
+
+
+def _never_resets(root: Path) -> bool:
+    """Whether softdog was asked to. The driver does not show it in sysfs, so this is where it is asked for."""
+    folders = [root / where / "modprobe.d" for where in ("etc", "run", "usr/local/lib", "usr/lib", "lib")]
+    files = [root / "proc/cmdline", *(file for folder in folders for file in sorted(folder.glob("*.conf")))]
+    return any(_NOBOOT.search(line) for file in files for line in _text(file).splitlines())
 
 
 def _in_sysfs(number: int, root: Path) -> Path:

@@ -344,11 +344,15 @@ class Cluster:
         path = self.folder / "fenced"
         return path.read_text().splitlines() if path.exists() else []
 
+    def end_controllers(self) -> None:
+        for host in self.hosts.values():
+            if host.process is not None:
+                host.process.kill()
+
     def destroy(self) -> None:
         for host in self.hosts.values():
             host.client.close()
-            if host.process is not None:
-                host.process.kill()
+        self.end_controllers()
         for host in self.hosts.values():
             self._end_redis(host)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -3,45 +3,44 @@
 A device that fires ends its host's processes, as a reset would. The chain has nothing else that could fence.
 """
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from failover.ports.self_fence import SELF_FENCE_SOCKET
 from tests.acceptance.cluster import Cluster, Host, cluster
 from tests.servers.wait import eventually
-from tests.servers.watchdog import FakeDevice, missing, watchdog_device
+from tests.servers.watchdog import FakeDevice, let_go, missing, watchdog_device
 from tests.servers.zookeeper import ZooKeeper
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=missing() or "-")
 
 CHAIN = {
-    "methods": {"ask": {"kind": "controller", "timeout": "1s"}, "wait": {"kind": "watchdog_wait", "timeout": "20s"}},
-    "timeout": "30s",
+    "methods": {"ask": {"kind": "controller", "timeout": "1s"}, "wait": {"kind": "watchdog_wait", "timeout": "30s"}},
+    "timeout": "40s",
 }
 
 
 @contextmanager
 def pair_of(
-    zookeeper: ZooKeeper, zk_root: str, tmp_path: Path
+    zookeeper: ZooKeeper, zk_root: str, tmp_path: Path, session: str, timeout: str
 ) -> Iterator[tuple[Cluster, Host, Host, FakeDevice, FakeDevice]]:
-    """a is active, b standby."""
+    """a is active, b standby. `timeout`: of the dog."""
     places = {name: tmp_path / f"device-{name}" for name in ("a", "b")}
     own = {
         name: {
             "watchdog": {
                 "device": str(place / "mount" / "watchdog"),
-                "timeout": "2s",
+                "timeout": timeout,
                 "allow_on_virtual_machine": True,
             }
         }
         for name, place in places.items()
     }
     with ExitStack() as stack:
-        options = {"fencing": CHAIN, "on_store_loss": "step_down", "session_timeout": "4s", "own": own}
+        options = {"fencing": CHAIN, "on_store_loss": "step_down", "session_timeout": session, "own": own}
         pair = stack.enter_context(cluster(zookeeper.hosts, zk_root, on_stop="keep", **options))
         devices = []
         for name, place in places.items():
@@ -49,43 +48,56 @@ def pair_of(
             devices.append(stack.enter_context(watchdog_device(place, fires)))
         pair.start("a", "b")
         eventually(lambda: pair["a"].active() and pair["b"].role() == "standby", 20, f"a and b\n{pair.logs()}")
-        yield pair, pair["a"], pair["b"], *devices
+        try:
+            yield pair, pair["a"], pair["b"], *devices
+        finally:
+            pair.end_controllers()
+            for name in places:
+                let_go(pair[name].folder / "state" / pair.service / SELF_FENCE_SOCKET)
 
 
-def test_a_stopped_active_is_reset_before_its_peer_promotes(zookeeper: ZooKeeper, zk_root: str, tmp_path: Path) -> None:
-    with pair_of(zookeeper, zk_root, tmp_path) as (pair, a, b, dog, other):
-        assert dog.events() == ["armed"]
-        assert other.events() == []
-        assert a.process is not None
-        assert a.process.pid is not None
-        os.kill(a.process.pid, signal.SIGSTOP)
-        eventually(lambda: dog.events() == ["armed", "fired", "reset"] or b.active(), 20, "the dog fires")
-        assert not b.active()
-        assert b.redis_role() == "slave"
-        eventually(b.active, 30, f"b takes over\n{pair.logs()}")
-        assert "fenced by wait" in b.status()["why"]
-        assert other.events() == ["armed"]
-
-
-def test_a_killed_controller_is_followed_by_one_that_feeds_on(
+def test_the_dog_goes_with_the_service_through_restart_hand_over_and_last_will(
     zookeeper: ZooKeeper, zk_root: str, tmp_path: Path
 ) -> None:
-    with pair_of(zookeeper, zk_root, tmp_path) as (pair, a, _, dog, _):
-        assert a.process is not None
-        a.process.kill()
+    with pair_of(zookeeper, zk_root, tmp_path, "9s", "9s") as (pair, a, b, dog, other):
+        kill(a)
         a.start()
         eventually(a.active, 15, f"a is adopted\n{pair.logs()}")
         pets = dog.pets()
-        eventually(lambda: dog.pets() > pets + 5, 15, "the dog is fed")
+        eventually(lambda: dog.pets() > pets, 15, "the dog is fed")
         assert dog.events() == ["armed"]
 
+        done = pair.ctl(a, "switchover", "--to", "b", "--reason", "test")
+        assert done.returncode == 0, done.stdout + done.stderr
+        eventually(b.active, 15, f"b takes over\n{pair.logs()}")
+        eventually(lambda: dog.events() == ["armed", "disarmed"], 5, "a clean hand-over disarms")
+        assert other.events() == ["armed"]
+        assert "fenced" not in b.status()["why"]
 
-def test_a_controller_that_does_not_come_back_costs_the_host(
+        eventually(lambda: a.role() == "standby", 15, "a is standby")
+        kill(b)
+        done = pair.ctl(b, "last-will")
+        assert done.returncode == 0, done.stdout + done.stderr
+        eventually(lambda: other.events() == ["armed", "disarmed"], 5, f"the last will disarms\n{done.stderr}")
+        eventually(a.active, 15, f"a takes over\n{pair.logs()}")
+
+
+def test_a_host_that_hangs_is_reset_before_its_peer_promotes(
     zookeeper: ZooKeeper, zk_root: str, tmp_path: Path
 ) -> None:
-    with pair_of(zookeeper, zk_root, tmp_path) as (pair, a, b, dog, _):
+    with pair_of(zookeeper, zk_root, tmp_path, "3s", "2s") as (pair, a, b, dog, other):
         assert a.process is not None
-        a.process.kill()
-        eventually(b.active, 40, f"b takes over\n{pair.logs()}")
-        assert dog.events() == ["armed", "fired", "reset"]
-        assert a.redis_role() == ""
+        a.process.pause()
+        fired = ["armed", "fired", "reset"]
+        eventually(lambda: dog.events() == fired or b.active(), 20, "the dog fires")
+        assert not b.active()
+        assert (a.redis_role(), b.redis_role()) == ("", "slave")
+        eventually(b.active, 30, f"b takes over\n{pair.logs()}")
+        assert "fenced by wait" in b.status()["why"]
+        assert dog.events() == fired
+        assert other.events() == ["armed"]
+
+
+def kill(host: Host) -> None:
+    assert host.process is not None
+    host.process.kill()

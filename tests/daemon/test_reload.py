@@ -73,6 +73,7 @@ def test_what_moves_nothing_is_taken(changes: dict[str, str]) -> None:
         ({"api": "{listen: 127.0.0.1:8301, advertise: 127.0.0.1:8300}"}, "api.listen"),
         ({"nodes": FILE["nodes"].replace("10.0.0.1", "10.0.0.3")}, "nodes.db1"),
         ({"control": CONTROL.replace("kind: command", "kind: command, standby: stopped")}, "control.standby"),
+        ({"watchdog": "{mode: 'off'}"}, "watchdog"),
         ({"control": "{kind: systemd, unit: orders-db.service, standby: stopped}"}, "control.kind"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.self_fencing import DRIFT, Promise, promised
+from config.self_fencing import DRIFT, K_ALONE, K_GUARDED, Promise, promised
 from failover.core.values import Verdict
 from failover.ports.service import Strike
 from fencing.watchdog.wait import WatchdogWait
@@ -85,16 +85,20 @@ def test_a_probe_knows_only_of_an_active() -> None:
 seconds = st.floats(0.1, 100)
 
 
-@given(watchdog=st.integers(1, 60), age=seconds, k=st.sampled_from([2, 3]), renewed=seconds, late=st.floats(0, 1),
-       rate=st.floats(-DRIFT / 2, DRIFT / 2), lost=st.floats(0, 100))  # fmt: skip
+@given(watchdog=st.integers(1, 60), age=seconds, guarded=st.booleans(), late=st.floats(0, 1),
+       rate=st.floats(-DRIFT, DRIFT), lost=st.floats(0, 100))  # fmt: skip
 def test_whoever_waits_x_finds_the_host_down(
-    watchdog: int, age: float, k: int, renewed: float, late: float, rate: float, lost: float
+    watchdog: int, age: float, guarded: bool, late: float, rate: float, lost: float
 ) -> None:
-    """The worst host: its last pet as late as R allows, then one late pet or close after the other, on a slow clock."""
-    promise = Promise(watchdog, age, k)
-    down = renewed + (late * age + k * watchdog + promise.epsilon_s) / (1 - max(rate, 0) if rate > 0 else 1)
-    held = renewed + lost  # the lock cannot be held by anybody before the last proof was sent
-    assert held + promise.wait_s >= down - 1e-9
+    """The worst host, pet by pet. Times count from its last renewal, on its own clock; the waiter's runs at `rate`."""
+    promise = Promise(watchdog, age, K_GUARDED if guarded else K_ALONE)
+    pets = [late * age]  # a regular one
+    pets.append(pets[-1] + watchdog)  # its thread stood still between look and pet, until just before the dog fires
+    if not guarded:
+        pets.append(pets[-1] + watchdog)  # and was killed just before the dog fires: the kernel's own
+    down = pets[-1] + watchdog + promise.epsilon_s
+    assert (1 + rate) * lost + promise.wait_s >= (1 + rate) * down - 1e-9  # `lost`: when the lock was held
+    assert promise.down_s - down <= (1 - late) * age + 1e-9  # and not a second longer than that host needs
 
 
 @given(watchdog=st.integers(1, 60), age=seconds, session=st.floats(1, 300), tick=st.floats(0.1, 5))

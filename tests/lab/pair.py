@@ -142,6 +142,7 @@ class Pair:
                 "tokens": {"file": "/etc/failoverd/tokens"},
                 "peer_secret": {"file": "/etc/failoverd/peer.secret"},
             },
+            **options.get("own", {}).get(node.name, {}),
         }
 
     def __getitem__(self, name: str) -> Node:

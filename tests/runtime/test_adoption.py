@@ -92,7 +92,7 @@ class AdoptingEdge(WrittenEdge):
     def from_thread(self, answer: Callable[[Any], None]) -> Callable[[Any], None]:
         return answer
 
-    def lock_proven(self, sent_s: float) -> None:
+    def lock_adopted(self, sent_s: float, crumb: object) -> None:
         self.proven.append(sent_s)
 
 
@@ -158,6 +158,7 @@ def test_a_settled_standby_is_one_again() -> None:
     assert restarted.role is Role.STANDBY
     assert not restarted.doing(Demote)
     assert restarted.written[-1] == replace(STANDBY, adoptions=(100.0,))
+    assert restarted.edge.proven == []  # there is no lock that could be adopted: the next one is won like any other
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import shutil
 import stat
 import struct
@@ -16,9 +17,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fencing.watchdog.guardian import GuardError, Guardian
 from tests.servers.process import ServerProcess
 from tests.servers.wait import eventually
 
@@ -65,9 +67,28 @@ class FakeDevice:
         lines = [line.split(" ", 1) for line in (self._folder / "events").read_text().splitlines()]
         return float([at for at, said in lines if said == event][-1])
 
+    def never_lets_go(self) -> None:
+        """As a driver with nowayout from now on: a `V` means nothing."""
+        (self._folder / "nowayout").touch()
+
     def pets(self) -> int:
         path = self._folder / "pets"
         return int(path.read_text() or 0) if path.exists() else 0
+
+
+def let_go(path: Path) -> None:
+    """Have the guard at that socket, if there is one, close what it holds: where a test has "reset" its host."""
+    guardian = Guardian(path)
+    with suppress(GuardError):
+        guardian.release()
+    guardian.leave()
+
+
+def ended(pid: int) -> bool:
+    """Whether a process of ours, a child or not, is gone; reaps it if it is a child."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return not Path(f"/proc/{pid}").exists()
 
 
 @contextmanager
@@ -150,7 +171,7 @@ def _serve(  # noqa: C901 - one small method for each call of FUSE
         def release(self, path: str, fh: int) -> int:
             with self.lock:
                 self.is_open = False
-                if self.magic:
+                if self.magic and not (folder / "nowayout").exists():
                     self.until_s = 0.0
                     self.tell("disarmed")
                 else:

@@ -29,8 +29,8 @@ class AdoptionEdge:
     def from_thread(self, answer: Callable[[Any], None]) -> Callable[[Any], None]:
         return lambda said: self._process.gate.deliver(lambda: answer(said))
 
-    def lock_proven(self, sent_s: float) -> None:
-        self._process.edge.lock_proven(sent_s)
+    def lock_adopted(self, sent_s: float, crumb: object) -> None:
+        self._process.edge.lock_adopted(sent_s, crumb)
 
 
 def adoption_of(process: Process) -> Adoption | None:

@@ -184,7 +184,7 @@ class SimulatedEdge:
             store.close(effect, later)
         return Disowned()
 
-    def lock_proven(self, sent_s: float) -> None:
+    def lock_adopted(self, sent_s: float, crumb: object) -> None:
         """An adopted lock was proven by a write sent then."""
         self._taken_s = sent_s
 
