@@ -8,7 +8,7 @@ from config.problems import KeyPath
 LATER_KINDS: dict[str, frozenset[str]] = {
     "store": frozenset({"etcd"}),
     "control": frozenset({"hadoop"}),
-    "fencing": frozenset({"ssh", "agent", "redfish", "watchdog_wait"}),
+    "fencing": frozenset({"ssh", "agent", "watchdog_wait"}),
 }
 
 LATER_KEYS: frozenset[KeyPath] = frozenset(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         ControllerMethodSettings,
         EpochMethodSettings,
         ManualMethodSettings,
+        RedfishMethodSettings,
     )
     from fencing.peer import PeerAuth
 
@@ -69,9 +70,16 @@ def _epoch(name: str, settings: EpochMethodSettings, _: FenceContext) -> FenceMe
     return EpochFence(name, settings.because)
 
 
+def _redfish(name: str, settings: RedfishMethodSettings, context: FenceContext) -> FenceMethod:
+    from fencing.redfish.method import RedfishFence
+
+    return RedfishFence(name, settings, context.nodes)
+
+
 FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "command": _command,
     "controller": _controller,
     "manual": _manual,
     "epoch": _epoch,
+    "redfish": _redfish,
 }

@@ -12,6 +12,7 @@ from config.checks.hooks import hook_findings
 from config.checks.lease import lease_findings
 from config.checks.nodes import node_findings
 from config.checks.placeholders import placeholder_findings
+from config.checks.redfish import redfish_findings
 from config.checks.stopping import stop_findings
 from config.draft import Draft
 from config.problems import Finding
@@ -20,6 +21,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     node_findings,
     fencing_findings,
     placeholder_findings,
+    redfish_findings,
     api_findings,
     lease_findings,
     hook_findings,

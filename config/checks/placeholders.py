@@ -1,4 +1,4 @@
-"""The placeholders of fence commands can be filled in for every node.
+"""The placeholders of fence methods can be filled in for every node.
 
 Knows nothing of who will be fenced.
 """
@@ -6,7 +6,6 @@ Knows nothing of who will be fenced.
 from collections.abc import Iterator
 
 from config.draft import Draft
-from config.models.fencing import CommandMethodSettings
 from config.placeholders import ALWAYS_KNOWN, known_for, used_in
 from config.problems import Finding, did_you_mean
 
@@ -16,12 +15,11 @@ def placeholder_findings(draft: Draft) -> Iterator[Finding]:
     if draft.fencing is None or draft.nodes is None:
         return
     for name, method in draft.fencing.methods.items():
-        if not isinstance(method, CommandMethodSettings):
-            continue
-        for placeholder in used_in(method.run):
-            reason = _reason(draft, placeholder)
-            if reason:
-                yield Finding(("fencing", "methods", name, "run"), *reason)
+        for keys, texts in method.templates.items():
+            for placeholder in used_in(texts):
+                reason = _reason(draft, placeholder)
+                if reason:
+                    yield Finding(("fencing", "methods", name, *keys), *reason)
 
 
 def _reason(draft: Draft, placeholder: str) -> tuple[str, str] | None:

@@ -12,6 +12,7 @@ from config.durations import Duration
 from config.models.fencing.chain import ProvingSettings, VerifySettings
 from config.models.fencing.command import CommandMethodSettings
 from config.models.fencing.controller import ControllerMethodSettings
+from config.models.fencing.redfish import RedfishMethodSettings
 from config.models.fencing.waiting import EpochMethodSettings, ManualMethodSettings
 from config.models.section import Name, Section, Switch, derived
 
@@ -25,11 +26,16 @@ __all__ = [
     "ManualMethodSettings",
     "MethodSettings",
     "ProvingSettings",
+    "RedfishMethodSettings",
     "VerifySettings",
 ]
 
 MethodSettings = Annotated[
-    CommandMethodSettings | ControllerMethodSettings | ManualMethodSettings | EpochMethodSettings,
+    CommandMethodSettings
+    | ControllerMethodSettings
+    | ManualMethodSettings
+    | EpochMethodSettings
+    | RedfishMethodSettings,
     Field(discriminator="kind"),
 ]
 FENCER_KINDS: tuple[str, ...] = tuple(
