@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from config.placeholders import fill, used_in
 from failover.ports.service import Strike
 
 Facts = Mapping[str, str]
@@ -23,6 +24,26 @@ def facts_of(strike: Strike, nodes: Mapping[str, Facts]) -> dict[str, str]:
     facts = {**local, **target.facts, "name": target.node.name}
     facts.setdefault("address", split_address(target.address)[0])
     return facts
+
+
+def would_hit_this_host(strike: Strike, nodes: Mapping[str, Facts], texts: tuple[str, ...]) -> str:
+    """S7: a target of our own name (the machine was replaced) must differ from us in what is filled in.
+
+    Gives the words for it, or "". `texts`: all that says who is struck, with its placeholders; one that cannot be
+    filled in for the target is not judged here, since nothing can be struck then. A target of another name is another
+    machine whatever it shares with us: a switch that serves all nodes is written without any placeholder.
+    """
+    if strike.target.node.name != strike.by:
+        return ""
+    own = {**nodes.get(strike.by, {}), "name": strike.by}
+    wanted = {name.removeprefix("node.") for name in used_in(texts)}
+    try:
+        if not wanted <= own.keys() or fill(texts, own) != fill(texts, facts_of(strike, nodes)):
+            return ""
+    except KeyError:
+        return ""
+    words = f"it would strike this host: another machine was active as {strike.by}; "
+    return f"{words}make sure that it is off, then: failoverctl fence confirm {strike.by}"
 
 
 def split_address(address: str) -> tuple[str, str]:

@@ -19,9 +19,9 @@ from failover.support.launcher import Launcher
 from fencing.agent.answers import Power, listed, plugs_of, power_of, words_of
 from fencing.agent.discovery import FOLDERS, AgentError
 from fencing.agent.metadata import Metadata, metadata_of
-from fencing.agent.options import OptionError, Told, placeholders_in, tell
+from fencing.agent.options import OptionError, Told, tell
 from fencing.agent.turns import NotMyTurn, turn
-from fencing.target import Facts, facts_of
+from fencing.target import Facts, facts_of, would_hit_this_host
 
 STATUS_SHARE = 0.25
 """Of a try's time, kept for each of the two questions around the order."""
@@ -146,16 +146,8 @@ class AgentFence:
             return False
 
     def _would_hit_this_host(self, strike: Strike) -> str:
-        """S7: a target of our own name (the machine was replaced) must differ from us in what is filled in."""
-        if strike.target.node.name != strike.by:
-            return ""
-        own = {**self._nodes.get(strike.by, {}), "name": strike.by}
-        target = facts_of(strike, self._nodes)
-        wanted = placeholders_in(self._settings.options)
-        if all(own.get(name) == target.get(name) for name in wanted):
-            words = f"it would strike this host: another machine was active as {strike.by}; "
-            return f"{words}make sure that it is off, then: failoverctl fence confirm {strike.by}"
-        return ""
+        texts = tuple(text for value in self._settings.templates.values() for text in value)
+        return would_hit_this_host(strike, self._nodes, texts)
 
 
 _BUSY = "another action has held the device"

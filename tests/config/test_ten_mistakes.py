@@ -22,7 +22,7 @@ health:
   - {kind: http, url: "http://localhost/", every: 1s, timeout: 2s}
 fencing:
   methods:
-    stop: {kind: redfish, agent: fence_x}
+    stop: {kind: redfihs, agent: fence_x}
     hook: {kind: command, run: "true"}
   levels: [[stop], [hok]]
 """
