@@ -6,7 +6,7 @@ Knows nothing of how a BMC is asked.
 from collections.abc import Iterator
 
 from config.draft import Draft
-from config.models.fencing import RedfishMethodSettings
+from config.models.fencing import AgentMethodSettings, RedfishMethodSettings
 from config.models.fencing.redfish import bmc_url, system_path
 from config.placeholders import fill
 from config.problems import Finding, KeyPath
@@ -23,7 +23,19 @@ def redfish_findings(draft: Draft) -> Iterator[Finding]:
             yield from _targets(draft, method, path)
 
 
+def ca_findings(draft: Draft) -> Iterator[Finding]:
+    """Find files of certificates that cannot be used."""
+    for name, method in draft.fencing.methods.items() if draft.fencing and draft.files else ():
+        if isinstance(method, RedfishMethodSettings | AgentMethodSettings) and method.ca is not None:
+            from config.ca_files import ca_finding
+
+            found = ca_finding(("fencing", "methods", name, "ca"), str(method.ca))
+            if found is not None:
+                yield found
+
+
 def _targets(draft: Draft, method: RedfishMethodSettings, path: KeyPath) -> Iterator[Finding]:
+    """Judged as filled in for each node: nodes may share a BMC, or the name of a system, but not both."""
     owners: dict[tuple[str, str], str] = {}
     for node, facts in (draft.nodes or {}).items():
         try:

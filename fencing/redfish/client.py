@@ -7,9 +7,12 @@ fencing.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import socket
 import ssl
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +20,10 @@ from typing import Any
 
 import httpx
 
+from config.agent_values import MASKED
+
 LARGEST_BODY = 1024 * 1024
+LONGEST_WORDS = 2000
 _NOT_TRUSTED = frozenset({18, 19, 20, 21})
 _OTHER_NAME = frozenset({62, 64})
 _EXPIRED = 10
@@ -37,26 +43,42 @@ class RedfishError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """How a BMC is reached. `url`: scheme, host and port. `wait_s`: the deadline of each connect and each answer."""
+    """How a BMC is reached. `url`: scheme, host and port. `wait_s`: the deadline of each connection and each answer."""
 
     url: str
     user: str
     password: str = field(repr=False)
-    ca: Path | None = None
-    insecure: bool = False
     wait_s: float = 5.0
+
+
+def trust_of(ca: Path | None, insecure: bool) -> ssl.SSLContext:
+    """What certificates are accepted. Reads files: call it in a thread. Raises RedfishError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    try:
+        if ca is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(ca)
+    except ssl.SSLError:
+        raise RedfishError(f"ca {ca} holds no certificate (PEM)", certain=True) from None
+    except OSError as error:
+        raise RedfishError(f"ca {ca} cannot be read: {error.strerror or error}", certain=True) from None
+    return context
 
 
 class Bmc:
     """An open connection to a BMC; use it with `async with`. Each one is fresh."""
 
-    def __init__(self, account: Account) -> None:
-        """Raises RedfishError when the CA's file cannot be used."""
+    def __init__(self, account: Account, trust: ssl.SSLContext) -> None:
         self._account = account
         self._client = httpx.AsyncClient(
             base_url=account.url,
             auth=(account.user, account.password),
-            verify=_trust(account),
+            verify=trust,
             timeout=account.wait_s,
             follow_redirects=False,
             trust_env=False,
@@ -86,40 +108,43 @@ class Bmc:
         """Give an order. Raises RedfishError; unless it is `certain` the order may have been taken."""
         await self._ask("POST", path, body)
 
+    def tame(self, text: object, longest: int = 100) -> str:
+        """What the BMC says, fit for a line of the log: bounded, plain, the password masked."""
+        secret = self._account.password
+        token = base64.b64encode(f"{self._account.user}:{secret}".encode()).decode()
+        plain = " ".join(str(text)[:LONGEST_WORDS].replace(token, MASKED).replace(secret, MASKED).split())
+        return "".join(letter if letter.isprintable() else "?" for letter in plain)[:longest]
+
     async def _ask(self, method: str, path: str, body: dict[str, str] | None) -> bytes:
+        url, wait_s = self._account.url, self._account.wait_s
         try:
-            async with self._client.stream(method, path, json=body) as answer:
-                content = await _read(answer, self._account.url)
+            async with asyncio.timeout(2 * wait_s), self._client.stream(method, path, json=body) as answer:
+                content = await _read(answer, url)
+        except TimeoutError:
+            raise RedfishError(f"{url} has not ended its answer within {2 * wait_s:g}s") from None
         except httpx.HTTPError as error:
             raise self._explained(error) from None
         except (httpx.InvalidURL, UnicodeError):
-            raise RedfishError(f"{self._account.url}{path} is not a URL", certain=True) from None
+            raise RedfishError(f"{url}{path} is not a URL", certain=True) from None
+        status = answer.status_code
         if answer.is_success:
             return content
-        raise RedfishError(
-            self._refusal(method, path, answer.status_code, content),
-            certain=300 <= answer.status_code < 500,
-            status=answer.status_code,
-        )
+        raise RedfishError(self._refusal(method, path, status, content), certain=400 <= status < 500, status=status)
 
     def _refusal(self, method: str, path: str, status: int, content: bytes) -> str:
         user = self._account.user
         if 300 <= status < 400:
-            return f"{status}: redirected elsewhere, which is not followed; write the BMC's own address"
+            return f"redirected elsewhere ({status}), which is not followed: write the BMC's own address"
         words = {
+            400: "the BMC does not take the order (400)",
             401: f"login refused (401) for {user}: check user and password",
             403: f"{user} may not do this (403): give it the role Operator",
-            404: f"no {path} (404): GET /redfish/v1/Systems lists the systems there are",
-            405: f"{path} does not take {method} (405): the BMC cannot do this",
-            409: "the BMC is in the way of itself (409): look at its state, then try again",
-        }.get(status, "the BMC has an error of its own" if status >= 500 else "refused")
-        said = self._masked(_message_in(content))
-        return (words if str(status) in words else f"{words} ({status})") + (f'; it says: "{said}"' if said else "")
-
-    def _masked(self, text: str) -> str:
-        secret = self._account.password
-        token = base64.b64encode(f"{self._account.user}:{secret}".encode()).decode()
-        return text.replace(token, "******").replace(secret, "******")[:200]
+            404: f"there is no {path} (404): GET /redfish/v1/Systems lists the systems that there are",
+            405: f"{path} does not take {method} (405): this BMC cannot do it",
+            409: "the system is busy with another order (409)",
+        }.get(status, f"the BMC has an error of its own ({status})" if status >= 500 else f"refused ({status})")
+        said = self.tame(_message_in(content), 200)
+        return f'{words}; it says: "{said}"' if said else words
 
     def _explained(self, error: httpx.HTTPError) -> RedfishError:
         url = self._account.url
@@ -127,16 +152,26 @@ class Bmc:
             return RedfishError(f"{url} does not answer within {self._account.wait_s:g}s: is it up, and reachable?")
         if isinstance(error, httpx.TimeoutException):
             return RedfishError(f"{url} is silent for {self._account.wait_s:g}s: restart the BMC if this lasts")
-        cause: BaseException | None = error
-        while cause is not None:
+        for cause in _causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
                 return RedfishError(_distrust(cause, url), certain=True)
             if isinstance(cause, ssl.SSLError):
                 return RedfishError(f"{url}: no TLS with it ({cause.reason}): does that port speak https?")
             if isinstance(cause, ConnectionRefusedError):
                 return RedfishError(f"{url} refuses connections: check address and port", certain=True)
-            cause = cause.__cause__ or cause.__context__
-        return RedfishError(f"{url}: {self._masked(str(error)) or type(error).__name__}")
+            if isinstance(cause, socket.gaierror):
+                return RedfishError(f"{url}: its name is not known ({cause.strerror})", certain=True)
+        return RedfishError(f"{url} broke off: {self.tame(error) or type(error).__name__}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and all that led to it."""
+    while error is not None:
+        yield error
+        if isinstance(error, BaseExceptionGroup):
+            for each in error.exceptions:
+                yield from _causes(each)
+        error = error.__cause__ or error.__context__
 
 
 async def _read(answer: httpx.Response, url: str) -> bytes:
@@ -146,23 +181,6 @@ async def _read(answer: httpx.Response, url: str) -> bytes:
         if len(content) > LARGEST_BODY:
             raise RedfishError(f"{url} answers with more than {LARGEST_BODY // 1024} KiB: that is no BMC")
     return content
-
-
-def _trust(account: Account) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if account.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    try:
-        if account.ca is None:
-            context.load_default_certs()
-        else:
-            context.load_verify_locations(account.ca)
-    except (OSError, ssl.SSLError) as error:
-        reason = error.strerror if type(error) is not ssl.SSLError else "it holds no certificate (PEM)"
-        raise RedfishError(f"ca {account.ca} cannot be used: {reason or error}", certain=True) from None
-    return context
 
 
 def _distrust(error: ssl.SSLCertVerificationError, url: str) -> str:
@@ -183,4 +201,4 @@ def _message_in(content: bytes) -> str:
         message = details[0].get("Message") or error.get("message")
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError, IndexError):
         return ""
-    return " ".join(message.split()) if isinstance(message, str) and message.isprintable() else ""
+    return message if isinstance(message, str) else ""

@@ -1,9 +1,11 @@
-"""A real sushy-emulator: a BMC with two systems behind TLS and a password. Whether it is right is shown by the tests."""
+"""A real sushy-emulator: a BMC with two systems, behind TLS and a password.
+
+Knows neither Redfish's client nor fencing.
+"""
 
 import json
 import shutil
 import ssl
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from tests.servers.authority import Authority
 from tests.servers.guardian import scratch_folder
 from tests.servers.ports import free_port
 from tests.servers.process import ServerProcess, ServerStartError
@@ -21,38 +24,15 @@ USER, PASSWORD = "fencer", "s3cr3t=pa ss"
 SYSTEMS = {"node-a": "11111111-1111-4111-8111-111111111111", "node-b": "22222222-2222-4222-8222-222222222222"}
 
 
-class Authority:
-    """A CA of its own, in a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
-        self.folder = folder
-        self.path = folder / "ca.pem"
-        self._key = folder / "ca.key"
-        _openssl(
-            *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=CA of the tests"),
-            *("-keyout", str(self._key), "-out", str(self.path)),
-        )
-
-    def issue(self, name: str, san: str = "DNS:localhost,IP:127.0.0.1", days: int = 2) -> tuple[Path, Path]:
-        """The files of a certificate and its key."""
-        key, request, cert, extra = (self.folder / f"{name}.{end}" for end in ("key", "csr", "pem", "ext"))
-        extra.write_text(f"subjectAltName={san}\n")
-        _openssl(
-            *("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"),
-            *("-keyout", str(key), "-out", str(request)),
-        )
-        _openssl(
-            *("x509", "-req", "-in", str(request), "-CA", str(self.path), "-CAkey", str(self._key), "-CAcreateserial"),
-            *("-days", str(days), "-extfile", str(extra), "-out", str(cert)),
-        )
-        return cert, key
+def missing() -> list[str]:
+    """What is needed for it and is not on this machine, in words."""
+    return [] if shutil.which("openssl") else ["`openssl` (Debian: openssl)"]
 
 
 class Sushy:
     """The emulator. `delay`: seconds until a power change is seen, or `stuck`."""
 
-    def __init__(self, san: str = "DNS:localhost,IP:127.0.0.1") -> None:
+    def __init__(self) -> None:
         import bcrypt
 
         self.folder = scratch_folder("sushy")
@@ -60,7 +40,7 @@ class Sushy:
         self.ca = self.authority.path
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        cert, key = self.authority.issue("bmc", san)
+        cert, key = self.authority.issue("bmc")
         hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
         (self.folder / "htpasswd").write_text(f"{USER}:{hashed}\n")
         (self.folder / "state").mkdir()
@@ -123,6 +103,13 @@ class Sushy:
         wanted = "Off" if "Off" in reset else "On"
         eventually(lambda: self.power(name) == wanted, 15, f"{name} is {wanted}")
 
+    def reset(self) -> None:
+        """Everything is On, and obeys at once."""
+        self.process.resume()
+        self.delay("0")
+        for name in SYSTEMS:
+            self.order(name, "On")
+
     def close(self) -> None:
         self._client.close()
         self.process.stop()
@@ -130,15 +117,11 @@ class Sushy:
 
 
 @contextmanager
-def sushy(**options: Any) -> Iterator[Sushy]:
+def sushy() -> Iterator[Sushy]:
     """A running emulator, gone afterwards."""
-    made = Sushy(**options)
+    made = Sushy()
     try:
         made.start()
         yield made
     finally:
         made.close()
-
-
-def _openssl(*words: str) -> None:
-    subprocess.run(["openssl", *words], check=True, capture_output=True, timeout=30)

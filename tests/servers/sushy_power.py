@@ -18,14 +18,18 @@ _update, _set = FakeDriver._update, FakeDriver.set_power_state
 
 
 def set_power_state(self: Any, identity: str, state: str) -> None:
-    """As the driver does it, but after the delay that the file says."""
+    """As the driver does it, but after the delay that the file says; the last order holds."""
     _set(self, identity, state)
     system = self._get(identity)
     pending = system.get("pending_power")
-    if pending:
-        delay = (STATE / "delay").read_text().strip()
-        pending["apply_time"] = time.time() + (10**6 if delay == "stuck" else float(delay))
-        _update(self, system, pending_power=pending)
+    if not pending:
+        return
+    if pending["power_state"] != ("On" if "On" in state else "Off"):
+        _update(self, system, pending_power=None)
+        return
+    delay = (STATE / "delay").read_text().strip()
+    pending["apply_time"] = time.time() + (10**6 if delay == "stuck" else float(delay))
+    _update(self, system, pending_power=pending)
 
 
 def update(self: Any, system: Any, **changes: Any) -> None:
