@@ -20,7 +20,7 @@ from fencing.redfish.client import Account, RedfishError, trust_of
 from fencing.redfish.system import Systems
 from fencing.target import Facts, facts_of, would_hit_this_host
 
-FIRST_PAUSE_S = 0.5
+FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 2.0
 SWITCHES_ON = ("On", "ForceOn")
 
