@@ -46,7 +46,9 @@ def _targets(draft: Draft, method: RedfishMethodSettings, path: KeyPath) -> Iter
             url = bmc_url(address)
             where = (url.partition("://")[2].lower(), system_path(system))
         except ValueError as error:
-            yield Finding(path, f"for {node}: {error}", "correct the facts of that node", at_key=True)
+            yield Finding(
+                path, f"for {node}: {error}", "correct address and system, or the facts of that node", at_key=True
+            )
             continue
         if url.startswith("http://") and not method.insecure:
             yield Finding(path, f"for {node}: http:// shows the password to the network", "use https", at_key=True)

@@ -97,6 +97,12 @@ class Sushy:
     def power(self, name: str) -> str:
         return str(json.loads(self._client.get(self.system(name)).content)["PowerState"])
 
+    def powers(self, name: str) -> list[str]:
+        """Every change of its power so far. Asks first: only then does the emulator look whether a change is due."""
+        self.power(name)
+        path = self.folder / f"{name}.powers"
+        return path.read_text().split() if path.exists() else []
+
     def order(self, name: str, reset: str) -> None:
         path = f"{self.system(name)}/Actions/ComputerSystem.Reset"
         self._client.post(path, json={"ResetType": reset}).raise_for_status()

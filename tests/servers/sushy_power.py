@@ -1,6 +1,7 @@
 """sushy-emulator, its power changes as slow as a file says, and deadly: run as a program by `tests.servers.sushy`.
 
-In STATE_DIR: `delay` (seconds; `stuck`: never) and `NAME.kills` (pid files, one a line, whose processes lose power).
+In SUSHY_POWER_DIR: `delay` (seconds; `stuck`: never), `NAME.kills` (pid files, one a line, whose processes lose power),
+`NAME.powers` (every change).
 """
 
 import os
@@ -33,7 +34,7 @@ def set_power_state(self: Any, identity: str, state: str) -> None:
 
 
 def update(self: Any, system: Any, **changes: Any) -> None:
-    """Take the power from what runs there before anybody is told Off."""
+    """Take the power from what runs there before anybody is told Off, and note every change."""
     if changes.get("power_state") == "Off" and isinstance(system, dict):
         kills = STATE / f"{system['name']}.kills"
         for path in kills.read_text().split() if kills.exists() else ():
@@ -41,6 +42,9 @@ def update(self: Any, system: Any, **changes: Any) -> None:
                 os.kill(int(Path(path).read_text()), signal.SIGKILL)
             except (FileNotFoundError, ProcessLookupError, ValueError):
                 continue
+    if "power_state" in changes and isinstance(system, dict):
+        with (STATE / f"{system['name']}.powers").open("a") as powers:
+            powers.write(f"{changes['power_state']}\n")
     _update(self, system, **changes)
 
 
