@@ -3,7 +3,6 @@
 Knows nothing of YAML, pydantic or files: others find the problems.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Iterable
@@ -91,6 +90,8 @@ def likely(word: str, known: Iterable[str]) -> str:
 
     Short words that begin differently are other words (path and auth), not misspellings.
     """
+    import difflib  # only where there is a mistake: it is large
+
     word = word[:100]
     near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     alike = difflib.get_close_matches(word, near, n=1, cutoff=0.8)

@@ -30,6 +30,7 @@ from failover.runtime.edge import AsyncEdge, Deadlines
 from failover.runtime.lease import LeaseTerms
 from failover.runtime.timetable import Reckon, Timetable, Told
 from failover.stores import STORES
+from failover.support.deferred_models import models_built_when_used
 from failover.support.hook_records import EndedHooks, end_recorded_hooks
 from failover.support.launcher import Launcher
 from failover.support.systemd import connect
@@ -303,8 +304,9 @@ async def assemble(
 
 async def compose(config: Config, folder: StateFolder, version: str, stop: Callable[[int, str], None]) -> Parts:
     """Wire everything. Raises as `assemble` does; nothing has started to decide yet."""
-    from failover.api.app import create_app
-    from failover.api.server import ApiServer
+    with models_built_when_used():
+        from failover.api.app import create_app
+        from failover.api.server import ApiServer
 
     works = await assemble(config, folder, version, stop)
     works.controller.monitor = make_monitor(config, works, works.controller.tell_health)

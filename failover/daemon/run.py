@@ -23,6 +23,7 @@ from failover.daemon.reload import Examine, Reloader
 from failover.daemon.state_folder import StateFolder, StateFolderError
 from failover.daemon.stopping import Stopping
 from failover.runtime.watchdog import LoopWatchdog
+from failover.support.deferred_models import models_built_when_used
 from failover.support.launcher import LauncherError
 
 log = logging.getLogger("failoverd")
@@ -57,7 +58,8 @@ def run(config: Config, version: str, examine: Examine) -> int:
 
 
 async def _main(config: Config, folder: StateFolder, version: str, examine: Examine) -> int:
-    from failover.api.server import ListenError
+    with models_built_when_used():
+        from failover.api.server import ListenError
 
     loop = asyncio.get_running_loop()
     ending = _Ending()

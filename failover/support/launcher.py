@@ -73,7 +73,17 @@ class Launcher:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             process = subprocess.Popen(  # noqa: ASYNC220  (once, at start; milliseconds)
-                [sys.executable, "-I", "-S", "-c", spawner.COMMAND, str(its.fileno()), str(directory)],
+                [
+                    sys.executable,
+                    "-I",
+                    "-S",
+                    "-X",
+                    "no_debug_ranges",
+                    "-c",
+                    spawner.COMMAND,
+                    str(its.fileno()),
+                    str(directory),
+                ],
                 pass_fds=(its.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

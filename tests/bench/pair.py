@@ -31,6 +31,7 @@ from tests.servers.wait import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVICE_PROGRAM = Path(__file__).with_name("service.py")
+AS_THE_UNIT = ("env", "PYTHONNODEBUGRANGES=1")  # as in systemd/failoverd@.service
 TOKEN = "t0ken-of-the-bench"
 SOON_S = 15.0
 # Everything else is at its default. The bench kills the same service again and again, which a controller is right to
@@ -76,7 +77,9 @@ class Node:
         self.port = free_port()
         self.promote, self.demote = Door(folder / "promote.door"), Door(folder / "demote.door")
         self.pidfile = folder / "service.pid"
-        self.controller = ServerProcess([sys.executable, "-m", "failover.daemon", str(self.config)], folder / "log")
+        self.controller = ServerProcess(
+            [*AS_THE_UNIT, sys.executable, "-m", "failover.daemon", str(self.config)], folder / "log"
+        )
         self.service = ServerProcess(
             [sys.executable, "-I", "-S", str(SERVICE_PROGRAM), str(self.port), str(self.pidfile)],
             folder / "service.log",
