@@ -154,21 +154,21 @@ def test_a_port_that_refuses(far: FarSide) -> None:
 
 def test_a_port_that_says_nothing(far: FarSide) -> None:
     with silent_port() as port:
-        result = far.fence(port=port)
+        result = far.fence(port=port, connect_timeout="1s")
     assert result.verdict is Verdict.NOT_DONE
     assert "sshd says nothing: the host hangs" in result.detail
 
 
 def test_a_host_that_is_switched_off(far: FarSide) -> None:
     with deaf_port() as port:
-        result = far.fence(port=port)
+        result = far.fence(port=port, connect_timeout="1s")
     assert result.verdict is Verdict.NOT_DONE
     assert "the host is down, or the network is" in result.detail
 
 
 def test_an_sshd_that_is_frozen(own_far: FarSide) -> None:
     own_far.sshd.pause()
-    result = own_far.fence()
+    result = own_far.fence(connect_timeout="1s")
     assert result.verdict is Verdict.NOT_DONE
     assert "sshd says nothing: the host hangs" in result.detail
 
