@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from config.durations import Duration
-from config.models.section import AbsolutePath, Section, Switch, derived
+from config.models.section import AbsolutePath, Section, Switch
 
 
 class WatchdogSettings(Section):
@@ -26,7 +26,6 @@ class WatchdogSettings(Section):
     lease_max_age: Duration | None = Field(
         default=None,
         description="The dog is not fed after a renewal that was sent longer ago. Default: two renewal intervals.",
-        json_schema_extra=derived,
     )
     allow_on_virtual_machine: Switch = Field(
         default=False,
