@@ -93,9 +93,9 @@ def test_a_system_that_goes_off_slowly_is_waited_for(tmp_path: Path, bmc: Sushy)
 
 def test_a_system_that_goes_off_after_the_deadline_is_not_known(tmp_path: Path, bmc: Sushy) -> None:
     bmc.delay("20")
-    result = asked(settings_of(tmp_path, bmc.ca, timeout="1s"), bmc, fence)
+    result = asked(settings_of(tmp_path, bmc.ca, timeout="2s"), bmc, fence)
     assert (result.verdict, result.saw_on) == (Verdict.UNKNOWN, True)
-    assert result.detail == "not off within 1s: it still says On"
+    assert result.detail == "not off within 2s: it still says On"
 
 
 def test_a_power_that_is_stuck_is_never_done(tmp_path: Path, bmc: Sushy) -> None:
