@@ -108,8 +108,7 @@ class RedfishFence:
             Line("user", settings.user),
             Line("password", MASKED),
             Line("certificate", "NOT CHECKED: anyone on its network can fake OFF" if settings.insecure else trust),
-            Line("deadline", f"{settings.timeout:g} s for each of {settings.attempts} tries"),
-            Line("each answer", f"{settings.connect_timeout:g} s"),
+            Line("each answer", f"within {settings.connect_timeout:g} s"),
         ]
 
     # --- where
