@@ -8,7 +8,6 @@ from config.problems import KeyPath
 LATER_KINDS: dict[str, frozenset[str]] = {
     "store": frozenset({"etcd"}),
     "control": frozenset({"hadoop"}),
-    "fencing": frozenset({"redfish"}),
 }
 
 LATER_KEYS: frozenset[KeyPath] = frozenset(

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ControllerMethodSettings,
         EpochMethodSettings,
         ManualMethodSettings,
+        RedfishMethodSettings,
         SshMethodSettings,
         WatchdogWaitMethodSettings,
     )
@@ -92,6 +93,12 @@ def _watchdog_wait(name: str, settings: WatchdogWaitMethodSettings, context: Fen
     return WatchdogWait(name, settings.timeout, settings.attempts, settings.minimum, context.promise)
 
 
+def _redfish(name: str, settings: RedfishMethodSettings, context: FenceContext) -> FenceMethod:
+    from fencing.redfish.method import RedfishFence
+
+    return RedfishFence(name, settings, context.nodes)
+
+
 FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "command": _command,
     "controller": _controller,
@@ -100,4 +107,5 @@ FENCERS: dict[str, Callable[[str, Any, FenceContext], FenceMethod]] = {
     "agent": _agent,
     "ssh": _ssh,
     "watchdog_wait": _watchdog_wait,
+    "redfish": _redfish,
 }

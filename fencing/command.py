@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from config.models.fencing import CommandMethodSettings
-from config.placeholders import fill, used_in
+from config.placeholders import fill
 from failover.core.values import Verdict
 from failover.ports.service import Line, Proof, Result, Strike, Traits
 from failover.support.command import Command, Outcome, hook_environment
 from failover.support.launcher import Launcher
-from fencing.target import Facts, environment_of, facts_of
+from fencing.target import Facts, environment_of, facts_of, would_hit_this_host
 
 ON, OFF = 0, 2
 """The exit codes of `status`, as fence agents have them."""
@@ -41,7 +41,7 @@ class CommandFence:
 
     async def fence(self, strike: Strike) -> Result:
         """Fill in, run, and answer by the exit code. A fact that is missing: nothing is struck, UNKNOWN."""
-        obstacle = self._missing(strike) or self._would_hit_this_host(strike)
+        obstacle = self._missing(strike) or would_hit_this_host(strike, self._nodes, self._settings.run)
         if obstacle:
             return Result(Verdict.UNKNOWN, obstacle)
         before = await self._status(strike)
@@ -81,7 +81,7 @@ class CommandFence:
         return Result(outcome.verdict, outcome.describe())
 
     def plan(self, strike: Strike) -> list[Line]:
-        missing = self._missing(strike) or self._would_hit_this_host(strike)
+        missing = self._missing(strike) or would_hit_this_host(strike, self._nodes, self._settings.run)
         if missing:
             return [Line("cannot be run", missing)]
         facts = facts_of(strike, self._nodes)
@@ -110,24 +110,6 @@ class CommandFence:
                 fill(argv, facts)
         except KeyError as missing:
             return f"{{{missing.args[0]}}} is not known: known are {', '.join(sorted(facts))}"
-        return ""
-
-    def _would_hit_this_host(self, strike: Strike) -> str:
-        """S7: a target of our own name (the machine was replaced), or of our machine (it was renamed), must differ
-        from us in what is filled in."""
-        renamed = strike.own_machine and strike.target.node.name != strike.by
-        if strike.target.node.name != strike.by and not renamed:
-            return ""
-        run = self._settings.run
-        own = {**self._nodes.get(strike.by, {}), "name": strike.by}
-        wanted = {name.removeprefix("node.") for name in used_in(run)}
-        if renamed and not wanted:
-            return ""
-        if wanted <= own.keys() and fill(run, own) == fill(run, facts_of(strike, self._nodes)):
-            name = strike.target.node.name
-            who = f"{name} has this machine's id" if renamed else f"another machine was active as {name}"
-            words = f"it would strike this host: {who}; "
-            return f"{words}make sure that it is off, then: failoverctl fence confirm {name}"
         return ""
 
 

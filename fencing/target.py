@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from config.placeholders import fill, used_in
 from failover.ports.service import Strike
 
 Facts = Mapping[str, str]
@@ -23,6 +24,31 @@ def facts_of(strike: Strike, nodes: Mapping[str, Facts]) -> dict[str, str]:
     facts = {**local, **target.facts, "name": target.node.name}
     facts.setdefault("address", split_address(target.address)[0])
     return facts
+
+
+def would_hit_this_host(strike: Strike, nodes: Mapping[str, Facts], texts: tuple[str, ...]) -> str:
+    """S7: a target of our own name (the machine was replaced), or with this machine's id (it was renamed), must differ
+    from us in what is filled in.
+
+    Gives the words for it, or "". `texts`: all that says who is struck, with its placeholders; one that cannot be
+    filled in for the target is not judged here, since nothing can be struck then. Any other target is another machine
+    whatever it shares with us: a switch that serves all nodes is written without any placeholder.
+    """
+    name = strike.target.node.name
+    renamed = strike.own_machine and name != strike.by
+    if name != strike.by and not renamed:
+        return ""
+    own = {**nodes.get(strike.by, {}), "name": strike.by}
+    wanted = {placeholder.removeprefix("node.") for placeholder in used_in(texts)}
+    if not wanted <= own.keys() or (renamed and not wanted):
+        return ""
+    try:
+        if fill(texts, own) != fill(texts, facts_of(strike, nodes)):
+            return ""
+    except KeyError:
+        return ""
+    who = f"{name} has this machine's id" if renamed else f"another machine was active as {name}"
+    return f"it would strike this host: {who}; make sure that it is off, then: failoverctl fence confirm {name}"
 
 
 def split_address(address: str) -> tuple[str, str]:

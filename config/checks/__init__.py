@@ -13,6 +13,7 @@ from config.checks.hooks import hook_findings
 from config.checks.lease import lease_findings
 from config.checks.nodes import node_findings
 from config.checks.placeholders import placeholder_findings
+from config.checks.redfish import ca_findings, redfish_findings
 from config.checks.ssh import ssh_findings
 from config.checks.stopping import stop_findings
 from config.checks.watchdog import watchdog_findings
@@ -24,6 +25,8 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     fencing_findings,
     placeholder_findings,
     agent_findings,
+    redfish_findings,
+    ca_findings,
     api_findings,
     lease_findings,
     hook_findings,

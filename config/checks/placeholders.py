@@ -6,9 +6,8 @@ Knows nothing of who will be fenced.
 from collections.abc import Iterator
 
 from config.draft import Draft
-from config.models.fencing import AgentMethodSettings, CommandMethodSettings, MethodSettings, SshMethodSettings
 from config.placeholders import ALWAYS_KNOWN, known_for, used_in
-from config.problems import Finding, KeyPath, did_you_mean
+from config.problems import Finding, did_you_mean
 
 
 def placeholder_findings(draft: Draft) -> Iterator[Finding]:
@@ -16,24 +15,11 @@ def placeholder_findings(draft: Draft) -> Iterator[Finding]:
     if draft.fencing is None or draft.nodes is None:
         return
     for name, method in draft.fencing.methods.items():
-        for where, argv in _texts_of(method):
-            for placeholder in used_in(argv):
+        for keys, texts in method.templates.items():
+            for placeholder in used_in(texts):
                 reason = _reason(draft, placeholder)
                 if reason:
-                    yield Finding(("fencing", "methods", name, *where), *reason)
-
-
-def _texts_of(method: MethodSettings) -> Iterator[tuple[KeyPath, tuple[str, ...]]]:
-    """What is filled in before a strike, and where it stands."""
-    if isinstance(method, CommandMethodSettings):
-        yield ("run",), method.run
-    elif isinstance(method, AgentMethodSettings):
-        for option, value in method.options.items():
-            if isinstance(value, (str, tuple)):
-                yield ("options", option), value if isinstance(value, tuple) else (value,)
-    elif isinstance(method, SshMethodSettings):
-        yield ("address",), (method.address,)
-        yield ("run",), method.run or ()
+                    yield Finding(("fencing", "methods", name, *keys), *reason)
 
 
 def _reason(draft: Draft, placeholder: str) -> tuple[str, str] | None:

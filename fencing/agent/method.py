@@ -19,9 +19,9 @@ from failover.support.launcher import Launcher
 from fencing.agent.answers import Power, listed, plugs_of, power_of, words_of
 from fencing.agent.discovery import FOLDERS, AgentError
 from fencing.agent.metadata import Metadata, metadata_of
-from fencing.agent.options import OptionError, Told, placeholders_in, tell
+from fencing.agent.options import OptionError, Told, tell
 from fencing.agent.turns import NotMyTurn, turn
-from fencing.target import Facts, facts_of
+from fencing.target import Facts, facts_of, would_hit_this_host
 
 STATUS_SHARE = 0.25
 """Of a try's time, kept for each of the two questions around the order."""
@@ -147,22 +147,8 @@ class AgentFence:
             return False
 
     def _would_hit_this_host(self, strike: Strike) -> str:
-        """S7: a target of our own name (the machine was replaced), or of our machine (it was renamed), must differ
-        from us in what is filled in."""
-        renamed = strike.own_machine and strike.target.node.name != strike.by
-        if strike.target.node.name != strike.by and not renamed:
-            return ""
-        own = {**self._nodes.get(strike.by, {}), "name": strike.by}
-        target = facts_of(strike, self._nodes)
-        wanted = placeholders_in(self._settings.options)
-        if renamed and not (wanted and wanted <= own.keys()):
-            return ""
-        if all(own.get(name) == target.get(name) for name in wanted):
-            name = strike.target.node.name
-            who = f"{name} has this machine's id" if renamed else f"another machine was active as {name}"
-            words = f"it would strike this host: {who}; "
-            return f"{words}make sure that it is off, then: failoverctl fence confirm {name}"
-        return ""
+        texts = tuple(text for value in self._settings.templates.values() for text in value)
+        return would_hit_this_host(strike, self._nodes, texts)
 
 
 _BUSY = "another action has held the device"

@@ -21,7 +21,7 @@ from fencing.ssh.command_line import BadAddressError, ssh_argv
 from fencing.ssh.doors import LOOK_S, still_open
 from fencing.ssh.reasons import TRANSPORT_FAILED, transport_reason
 from fencing.ssh.remote import Remote, by_command, by_helper
-from fencing.target import Facts, facts_of
+from fencing.target import Facts, facts_of, would_hit_this_host
 
 ENVIRONMENT = {"PATH": DEFAULT_PATH, "LC_ALL": "C", "LANG": "C"}
 """No agent, no display, no home: what works by hand with those would not work here."""
@@ -132,19 +132,10 @@ class SshFence:
         return self.timeout_s - self._settings.connect_timeout - LOOKS_S - MARGIN_S
 
     def _spare_this_host(self, strike: Strike) -> None:
-        """S7: a target of our own name (the machine was replaced) must be reached elsewhere. Raises _CannotStrike."""
-        if strike.target.node.name != strike.by:
-            return
-        own = {**self._nodes.get(strike.by, {}), "name": strike.by}
-        try:
-            same = fill((self._settings.address,), own) == fill(
-                (self._settings.address,), facts_of(strike, self._nodes)
-            )
-        except KeyError:
-            return  # the far side compares machine-ids, too
-        if same:
-            words = f"it would strike this host: another machine was active as {strike.by}; "
-            raise _CannotStrike(f"{words}make sure that it is off, then: failoverctl fence confirm {strike.by}")
+        """S7. Raises _CannotStrike. The far side compares machine-ids, too."""
+        obstacle = would_hit_this_host(strike, self._nodes, (self._settings.address,))
+        if obstacle:
+            raise _CannotStrike(obstacle)
 
     async def _run(self, host: str, remote: Remote, suffix: str) -> Outcome:
         try:

@@ -22,7 +22,7 @@ health:
   - {kind: http, url: "http://localhost/", every: 1s, timeout: 2s}
 fencing:
   methods:
-    stop: {kind: redfish, agent: fence_x}
+    stop: {kind: redfihs, agent: fence_x}
     hook: {kind: command, run: "true"}
   levels: [[stop], [hok]]
 """
@@ -36,8 +36,8 @@ TEN_LINES = [
     "12:36: control.promote.timeout: 60 is a number without a unit; say a unit: 60s",
     "14:3: control.demote: written twice; the first is on line 13; keep one",
     "17:5: health[0]: timeout 2s is longer than every 1s; write timeout: 1s or less, or a longer every",
-    '20:18: fencing.methods.stop.kind: kind "redfish" is not available in this release; '
-    "available: agent, command, controller, epoch, manual, ssh, watchdog_wait",
+    '20:18: fencing.methods.stop.kind: kind "redfihs" is unknown; did you mean "redfish"? '
+    "available: agent, command, controller, epoch, manual, redfish, ssh, watchdog_wait",
     "21:32: fencing.methods.hook.run: this command always succeeds: it would say done and fence "
     "nothing; run something that makes certain the node is gone",
     '22:21: fencing.levels[1][0]: no method "hok"; did you mean "hook"?',

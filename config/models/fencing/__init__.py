@@ -13,6 +13,7 @@ from config.models.fencing.agent import AgentMethodSettings
 from config.models.fencing.chain import ProvingSettings, VerifySettings
 from config.models.fencing.command import CommandMethodSettings
 from config.models.fencing.controller import ControllerMethodSettings
+from config.models.fencing.redfish import RedfishMethodSettings
 from config.models.fencing.ssh import SshMethodSettings
 from config.models.fencing.waiting import EpochMethodSettings, ManualMethodSettings
 from config.models.fencing.watchdog_wait import WatchdogWaitMethodSettings
@@ -29,6 +30,7 @@ __all__ = [
     "ManualMethodSettings",
     "MethodSettings",
     "ProvingSettings",
+    "RedfishMethodSettings",
     "SshMethodSettings",
     "VerifySettings",
     "WatchdogWaitMethodSettings",
@@ -41,7 +43,8 @@ MethodSettings = Annotated[
     | EpochMethodSettings
     | SshMethodSettings
     | AgentMethodSettings
-    | WatchdogWaitMethodSettings,
+    | WatchdogWaitMethodSettings
+    | RedfishMethodSettings,
     Field(discriminator="kind"),
 ]
 FENCER_KINDS: tuple[str, ...] = tuple(

@@ -96,3 +96,9 @@ class AgentMethodSettings(MethodSection):
     )
     timeout: Duration = Field(default=40.0, description=DEADLINE)
     restore: Switch = Field(default=False, description=RESTORE)
+
+    @property
+    def templates(self) -> Mapping[tuple[str | int, ...], tuple[str, ...]]:
+        """The texts with placeholders, by the path of their key."""
+        texts = {name: (value,) if isinstance(value, str) else value for name, value in self.options.items()}
+        return {("options", name): value for name, value in texts.items() if isinstance(value, tuple)}

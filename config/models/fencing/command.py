@@ -3,6 +3,7 @@
 Knows the settings only.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field
@@ -33,3 +34,9 @@ class CommandMethodSettings(MethodSection):
         description="`service`: it stops the service but not its controller, so it never ends the chain alone.",
     )
     timeout: Duration = Field(default=30.0, description=DEADLINE)
+
+    @property
+    def templates(self) -> Mapping[tuple[str | int, ...], tuple[str, ...]]:
+        """The texts with placeholders, by the path of their key."""
+        argvs = {("run",): self.run, ("status",): self.status, ("restore",): self.restore}
+        return {path: argv for path, argv in argvs.items() if argv is not None}

@@ -3,6 +3,7 @@
 Knows no kind.
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field, StrictInt
@@ -19,3 +20,8 @@ class MethodSection(Section):
     """The part that all kinds have."""
 
     attempts: Attempts = Field(default=1, description=ATTEMPTS)
+
+    @property
+    def templates(self) -> Mapping[tuple[str | int, ...], tuple[str, ...]]:
+        """The texts with placeholders, by the path of their key."""
+        return {}

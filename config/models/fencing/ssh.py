@@ -4,6 +4,7 @@ Knows the settings only. Texts that end up in the command line of `ssh` have nar
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -87,6 +88,11 @@ class SshMethodSettings(MethodSection):
         description="With `run` only. `service` (the default): it stops the service but not its controller, so it "
         "never ends the chain alone. `everything`: you say that it ends the controller and its hooks, too.",
     )
+
+    @property
+    def templates(self) -> Mapping[tuple[str | int, ...], tuple[str, ...]]:
+        """The texts with placeholders, by the path of their key."""
+        return {("address",): (self.address,), ("run",): self.run or ()}
 
     @model_validator(mode="after")
     def _agrees(self) -> "SshMethodSettings":

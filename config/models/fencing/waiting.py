@@ -3,6 +3,7 @@
 Knows the settings only.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -35,6 +36,11 @@ class EpochMethodSettings(Section):
     because: Annotated[Text, AfterValidator(_because)] = Field(
         max_length=500, description="What refuses it. Told in the history of every failover that relies on it."
     )
+
+    @property
+    def templates(self) -> Mapping[tuple[str | int, ...], tuple[str, ...]]:
+        """It has no texts with placeholders."""
+        return {}
 
     @property
     def timeout(self) -> float:
