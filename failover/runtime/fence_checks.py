@@ -94,12 +94,12 @@ def check_confirm(state: State, node: str, override: bool) -> Breadcrumb:
         raise OrderRefused("target", f"{node} is the node that was asked: it lives")
     member = find_member(state, node)
     lives = member if member is not None and member.node == record.node else None
-    if lives is not None and state.holder is not None and state.holder.session == lives.session:
-        # Kept, the word would stand in for a fence when this node is lost one day.
-        raise OrderRefused("lock", f"{node} holds the lock: nobody waits for it to be fenced")
     if lives is not None and not override:
         words = f"{node} lives: it has a member record in the store ({lives.role.value}: {lives.why})"
         raise OrderRefused("alive", f"{words}; if that is wrong: --override-evidence")
+    if lives is not None and state.holder is not None and state.holder.session == lives.session:
+        # Kept, the word would stand in for a fence when this node is lost one day.
+        raise OrderRefused("lock", f"{node} holds the lock: nobody waits for it to be fenced")
     return record
 
 
