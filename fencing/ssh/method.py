@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 
 from config.models.fencing.ssh import SshMethodSettings
 from config.placeholders import fill
@@ -132,8 +133,9 @@ class SshFence:
         return self.timeout_s - self._settings.connect_timeout - LOOKS_S - MARGIN_S
 
     def _spare_this_host(self, strike: Strike) -> None:
-        """S7. Raises _CannotStrike. The far side compares machine-ids, too."""
-        obstacle = would_hit_this_host(strike, self._nodes, (self._settings.address,))
+        """S7. Raises _CannotStrike. Not for a renamed host: several nodes of one machine may share its address."""
+        asked = replace(strike, own_machine=False)
+        obstacle = would_hit_this_host(asked, self._nodes, (self._settings.address,))
         if obstacle:
             raise _CannotStrike(obstacle)
 
