@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 STORE_LIMIT_S = 3.0
 SIGHT_KEPT_S = 1.0
 HISTORY_AFTER_S = 1.0
+OWED_S = 900.0
+"""How long after a strike what it took is given back without asking anybody."""
 IN_A_HURRY = (Role.FENCING, Role.CLAIMING, Role.PROMOTING)
 
 log = logging.getLogger("failoverd")
@@ -91,8 +93,7 @@ class Fences:
         self._store: Store
         self._now_s: Callable[[], float]
         self._fenceable: dict[str, str] = {}
-        self._struck: Strike | None = None
-        self._last: Report | None = None
+        self._owed: dict[str, tuple[Strike, tuple[str, ...], float]] = {}
         self._told_last: tuple[object, ...] = ()
         self._sight: FenceSight = FenceSight()
         self._sight_s: float | None = None
@@ -137,9 +138,8 @@ class Fences:
         try:
             await self.prober.give_way()  # called off in the middle of it, it must go on all the same
             self._book.striking(strike.target)
-            self._struck, self._last = strike, None
             result = await chain.run(strike, prove)
-            self._last = chain.last
+            self._owe(strike, chain.last)
             self._tell_run(chain.last)
             return result
         finally:
@@ -177,20 +177,32 @@ class Fences:
             return
         self.prober.wake()
         if after.role is Role.ACTIVE:
-            self._give_back(after)
+            self._give_back()
         elif before.role is Role.ACTIVE:
             self.restorer.call_off(f"{self._names[1]} is not active any more: whoever is, gives back")
 
-    def _give_back(self, state: State) -> None:
-        report, strike = self._last, self._struck
-        if report is None or strike is None or report.verdict is not Verdict.DONE or report.epoch != state.epoch:
-            return
-        self._struck = None
-        methods = [self._parts.terms.methods[name] for name in report.methods if name in self._parts.terms.methods]
-        self.restorer.begin(strike, methods)
+    def _owe(self, strike: Strike, report: Report | None) -> None:
+        """What a level has taken is owed until it is given back, also over a promote that fails and is tried again."""
+        if report is not None and report.verdict is Verdict.DONE and report.methods:
+            self._owed[strike.target.node.name] = (strike, report.methods, self._now_s())
+
+    def _give_back(self) -> None:
+        """Not to one who has come back by itself; nor after a long time: somebody may have his hands in that host."""
+        gone, now_s = {one.node for one in self._book.fenced()}, self._now_s()
+        for name, (strike, named, since_s) in list(self._owed.items()):
+            if strike.target.node not in gone or now_s - since_s > OWED_S:
+                del self._owed[name]
+                continue
+            methods = self._parts.terms.methods
+            self.restorer.begin(strike, [methods[one] for one in named if one in methods])
 
     def _restored(self, one: Restoring) -> None:
         self._sight_s = None
+        if one.node in self._owed:
+            strike, named, since_s = self._owed.pop(one.node)
+            left = tuple(name for name in named if name != one.method)
+            if left:
+                self._owed[one.node] = (strike, left, since_s)
         words = f"restore of {one.node} by {one.method}: {one.state.replace('_', ' ')}"
         extra = {"node": one.node, "method": one.method, "state": one.state, "tries": one.tries}
         self._tell("FenceRestored", one.node, words + (f" ({one.detail})" if one.detail else ""), extra)

@@ -276,16 +276,31 @@ def test_what_a_fence_took_is_given_back_once_active_and_never_before(tmp_path: 
     asyncio.run(tell())
 
 
-@pytest.mark.parametrize(("verdict", "epoch"), [(UNKNOWN, 42), (DONE, 43)])
-def test_nothing_is_given_back_after_a_fence_that_was_not_done_or_not_this_epochs(
-    tmp_path: Path, verdict: Verdict, epoch: int
-) -> None:
+def test_what_was_taken_is_owed_over_a_promote_that_failed_and_a_session_that_blinked(tmp_path: Path) -> None:
     async def tell() -> None:
-        power = Scripted("power", verdict, traits=POWER, saw_on=True)
+        power = Scripted("power", DONE, traits=POWER, saw_on=True)
         bench = Bench(tmp_path, power)
         bench.step(role=Role.FENCING, epoch=0)
         await bench.fences.run(strike(DB2, ""), proven)
-        bench.step(role=Role.ACTIVE, epoch=epoch)
+        bench.step(role=Role.OUT, epoch=0)
+        bench.step(role=Role.ACTIVE, epoch=43)
+        await eventually_async(lambda: power.restored == 1, 5.0, "it is given back")
+        bench.step(role=Role.CAMPAIGNING, epoch=43)
+        bench.step(role=Role.ACTIVE, epoch=44)
+        await asyncio.sleep(0.01)
+        assert power.restored == 1, "once"
+        await bench.fences.close()
+
+    asyncio.run(tell())
+
+
+def test_nothing_is_given_back_after_a_fence_that_was_not_done(tmp_path: Path) -> None:
+    async def tell() -> None:
+        power = Scripted("power", UNKNOWN, traits=POWER, saw_on=True)
+        bench = Bench(tmp_path, power)
+        bench.step(role=Role.FENCING, epoch=0)
+        await bench.fences.run(strike(DB2, ""), proven)
+        bench.step(role=Role.ACTIVE, epoch=42)
         await asyncio.sleep(0.01)
         assert power.restored == 0
         await bench.fences.close()
