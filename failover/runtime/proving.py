@@ -24,6 +24,8 @@ JITTER = 0.2
 LOOK_S = 5.0
 """How long to wait at most until the next look at the peers, and while this node is busy."""
 GRACE_S = 2.0
+AGAIN_S = 60.0
+"""After a device in quarantine was asked: whether it says ON by now."""
 GIVE_WAY_S = 0.5
 """How long a chain waits for a probe to end; it has been told to."""
 BUSY = (Role.STARTING, Role.CAMPAIGNING, Role.FENCING, Role.CLAIMING, Role.PROMOTING, Role.DEMOTING)
@@ -179,7 +181,12 @@ class Prober:
         else:
             self._suspects.pop((peer.node, name), None)
         self._book.probed(peer.node, name, proof)
-        self._tell(peer.node.name, before, self._book.of(peer.node, name))
+        after = self._book.of(peer.node, name)
+        if (
+            after.quarantine and (peer.node, name) in self._due
+        ):  # its peer may be lost soon, and it is not used till then
+            self._due[peer.node, name] = min(self._due[peer.node, name], self._now_s() + AGAIN_S)
+        self._tell(peer.node.name, before, after)
 
     def _doubt(self, peer: Member, name: str, proof: Proof) -> Proof:
         """Only a session that outlives the word OFF proves that the word was wrong."""

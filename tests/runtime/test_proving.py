@@ -14,7 +14,7 @@ from failover.core.state import State
 from failover.core.values import Breadcrumb, Identity, Member, Node, Role, Session, Settings, Verdict
 from failover.ports.service import Proof, Strike, Traits
 from failover.runtime.provable import Terms, is_stale, is_usable, level_bar, proven_at
-from failover.runtime.proving import FIRST_S, LOOK_S, Prober
+from failover.runtime.proving import AGAIN_S, FIRST_S, LOOK_S, Prober
 from fencing.fenced import EndedBoots
 from fencing.proofs import ProofBook
 from tests.fencing.strikes import Scripted
@@ -209,7 +209,7 @@ def test_off_counts_as_a_lie_only_if_the_peers_session_outlives_it(
         assert not is_usable(bench.terms, DB2.node, bench.book.of)
 
         bench.methods["bmc"].proof = GOOD
-        await bench.pass_s(EVERY_S)
+        await bench.pass_s(AGAIN_S)
         assert (bench.book.quarantined(DB2.node, "bmc"), bench.proven()) == ("", True)
 
     story(tell)
