@@ -15,7 +15,8 @@ from typing import Protocol
 
 from failover.core.values import Breadcrumb, Node, Verdict
 from failover.ports.service import FenceMethod, Prove, Result, Strike
-from fencing.contradiction import Answer, Verify, look
+from failover.support.knocking import Answer
+from fencing.contradiction import Verify, look
 
 MOST_REMEMBERED = 100
 LONGEST_DETAIL = 1000

@@ -8,18 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 from failover.core.values import Breadcrumb
+from failover.support.knocking import Answer, knock
 from fencing.target import split_address
-
-
-class Answer(StrEnum):
-    """What came of a connection. SILENT: nothing in time, or the network says that nobody is there."""
-
-    ACCEPTED = "accepts connections"
-    REFUSED = "refuses connections, so a kernel is alive there"
-    SILENT = "is silent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,7 @@ class Verify:
 async def look(target: Breadcrumb, verify: Verify) -> dict[str, Answer]:
     """What each port answers, by `host:port`: the configured ones, and the controller's own. Ends in `settle_s`."""
     doors = _doors(target, verify.ports)
-    answers = await asyncio.gather(*(_knock(host, port, verify.settle_s) for host, port in doors))
+    answers = await asyncio.gather(*(knock(host, port, verify.settle_s) for host, port in doors))
     return {f"{host}:{port}": answer for (host, port), answer in zip(doors, answers, strict=True)}
 
 
@@ -52,16 +44,3 @@ def _doors(target: Breadcrumb, ports: Sequence[int]) -> list[tuple[str, int]]:
     if api_host and api_port.isdecimal():
         doors.append((api_host, int(api_port)))
     return list(dict.fromkeys(doors))
-
-
-async def _knock(host: str, port: int, settle_s: float) -> Answer:
-    try:
-        async with asyncio.timeout(settle_s):
-            _, writer = await asyncio.open_connection(host, port)
-    except ConnectionRefusedError:
-        return Answer.REFUSED
-    # TimeoutError is an OSError: nobody there, no way there, or no such name. The others: none that there could be.
-    except (OSError, ValueError, OverflowError):
-        return Answer.SILENT
-    writer.transport.abort()
-    return Answer.ACCEPTED

@@ -5,8 +5,6 @@ Knocks at the API's port of the node; strikes nothing. Where the evidence is wro
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 from failover.core.state import State
@@ -14,6 +12,7 @@ from failover.core.values import Confirmation
 from failover.ports.controller import OrderRefused
 from failover.runtime.fence_checks import check_confirm
 from failover.runtime.reports import wall_time
+from failover.support.knocking import Answer, knock
 
 KNOCK_S = 2.0
 
@@ -41,12 +40,4 @@ async def accepts(address: str) -> bool:
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         return False
-    try:
-        async with asyncio.timeout(KNOCK_S):
-            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-    except (OSError, ValueError, OverflowError):  # no host or port that there could be, too
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
+    return await knock(host.strip("[]"), int(port), KNOCK_S) is Answer.ACCEPTED

@@ -6,9 +6,10 @@ a connection any more. Knows nothing of how the far side does it, nor of what co
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from config.models.fencing.ssh import SshMethodSettings
@@ -17,9 +18,9 @@ from failover.core.values import Verdict
 from failover.ports.service import Line, Proof, Result, Strike, Traits
 from failover.support.command import DEFAULT_PATH, Command, Outcome
 from failover.support.fence_request import NOT, BadRequestError, FenceRequest, find_answer
+from failover.support.knocking import Answer, knock
 from failover.support.launcher import Launcher
 from fencing.ssh.command_line import BadAddressError, ssh_argv
-from fencing.ssh.doors import LOOK_S, still_open
 from fencing.ssh.reasons import TRANSPORT_FAILED, transport_reason
 from fencing.ssh.remote import Remote, by_command, by_helper
 from fencing.target import Facts, facts_of, would_hit_this_host
@@ -27,7 +28,9 @@ from fencing.target import Facts, facts_of, would_hit_this_host
 ENVIRONMENT = {"PATH": DEFAULT_PATH, "LC_ALL": "C", "LANG": "C"}
 """No agent, no display, no home: what works by hand with those would not work here."""
 MARGIN_S = 0.5
-LOOKS_S = 2 * LOOK_S
+LOOK_S = 0.5
+"""How long a port may take to accept; later than that it counts as silent."""
+LOOKS_S = 2 * LOOK_S  # kept free for it: the loop may be late
 _NOT_FOUND, _NO_REQUEST = 127, 2
 
 
@@ -69,7 +72,7 @@ class SshFence:
         answer = find_answer(outcome.output, remote.word, remote.nonce)
         if not (outcome.ended and outcome.exit_code == 0 and answer is not None):
             return Result(*self._not_there(outcome, remote))
-        still = await still_open(host, self._settings.ports)
+        still = await _still_open(host, self._settings.ports)
         if still:
             ports = ", ".join(map(str, still))
             words = f"the far side says done, but {host} port {ports} still takes connections"
@@ -183,3 +186,9 @@ class SshFence:
             return f"{rebooted}run ended with 0 on the right machine"
         by = "their control groups" if answer.get("by") == "systemd" else "their processes"
         return f"{rebooted}controller and service are dead there, proven by {by}"
+
+
+async def _still_open(host: str, ports: Sequence[int]) -> list[int]:
+    """Those that take a connection, seen from here; all are tried at once. Refused is as good as closed."""
+    answers = await asyncio.gather(*(knock(host, port, LOOK_S) for port in ports))
+    return [port for port, answer in zip(ports, answers, strict=True) if answer is Answer.ACCEPTED]

@@ -42,7 +42,7 @@ def packages(host: Host) -> Iterator[dict[str, str]]:
         found = {}
         for version in (FIRST, SECOND):
             path = build(version, folder)
-            found[version] = f"/root/{path.name}"
+            found[version] = f"/var/tmp/{path.name}"
             host.put(path, found[version])
         yield found
     finally:
