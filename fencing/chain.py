@@ -7,18 +7,17 @@ strike; what the devices have said before is the book's knowledge; who may be pr
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from failover.core.values import Breadcrumb, Node, Verdict
+from failover.ports.fences import FenceReport
 from failover.ports.service import FenceMethod, Prove, Result, Strike
 from failover.support.knocking import Answer
 from fencing.contradiction import Verify, look
 
-MOST_REMEMBERED = 100
 LONGEST_DETAIL = 1000
 LAST_WORD_S = 0.25
 """Beyond its deadline, for a method that keeps it by itself: it can say best how it ended."""
@@ -45,23 +44,6 @@ class StrikeRecord:
     took_s: float
     at: str = ""
     saw_on: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class FenceReport:
-    """How a run ended. `level` counts from 1 (0: none was done, or none was needed), `methods` are that level's.
-
-    `power`: that level took the host's power, and nothing on it answered afterwards: this boot of it has ended.
-    """
-
-    target: Breadcrumb
-    epoch: int
-    verdict: Verdict
-    detail: str
-    level: int = 0
-    methods: tuple[str, ...] = ()
-    power: bool = False
-    at: str = ""
 
 
 class Book(Protocol):
@@ -103,10 +85,7 @@ class EmptyBook:
 
 
 class Chain:
-    """`own`: this node, never to be struck. `strikes` remembers the newest MOST_REMEMBERED, of all runs.
-
-    `last`: how the newest run ended, None before the first.
-    """
+    """`own`: this node, never to be struck. `last`: how the newest run ended, None before the first."""
 
     def __init__(
         self,
@@ -121,7 +100,6 @@ class Chain:
         self.levels = levels
         self.timeout_s = timeout_s
         self.last: FenceReport | None = None
-        self.strikes: deque[StrikeRecord] = deque(maxlen=MOST_REMEMBERED)
         self._own = own
         self._book = book or EmptyBook()
         self._verify = verify or Verify()
@@ -140,7 +118,7 @@ class Chain:
             report = FenceReport(strike.target, strike.epoch, Verdict.DONE, f"no strike is needed: {known}", at=_now())
         else:
             levels = [[self.methods[name] for name in level] for level in self.levels]
-            report = await _Run(levels, self.timeout_s, strike, prove, self._book, self._verify, self.strikes).go()
+            report = await _Run(levels, self.timeout_s, strike, prove, self._book, self._verify).go()
         self.last = report
         self._book.ended(report)
         return Result(report.verdict, report.detail, by=" and ".join(report.methods))
@@ -161,7 +139,6 @@ class _Run:
         prove: Prove,
         book: Book,
         verify: Verify,
-        strikes: deque[StrikeRecord],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._until = self._loop.time() + timeout_s
@@ -171,7 +148,6 @@ class _Run:
         self._prove = prove
         self._book = book
         self._verify = verify
-        self._strikes = strikes
         self._said: list[str] = []
         self._seen_on: set[str] = set()
 
@@ -278,7 +254,6 @@ class _Run:
         record = StrikeRecord(
             target, self._strike.epoch, level, method, number, result.verdict, detail, took_s, _now(), result.saw_on
         )
-        self._strikes.append(record)
         self._book.struck(record)
 
     def _report(self, verdict: Verdict, number: int = 0, level: Sequence[FenceMethod] = ()) -> FenceReport:

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from failover.core.values import Breadcrumb, Node, Verdict
-from failover.ports.fences import Fenced, Known, Struck
+from failover.ports.fences import Fenced, FenceReport, Known, Struck
 from failover.ports.service import Proof
 from failover.support.private_files import NotBelieved, read_private, write_private
-from fencing.chain import FenceReport, StrikeRecord
+from fencing.chain import StrikeRecord
 from fencing.fenced import EndedBoots
 from fencing.proof_records import LARGEST, Entry, Pages, pages_in, written
 

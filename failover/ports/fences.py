@@ -56,6 +56,23 @@ class Struck:
 
 
 @dataclass(frozen=True, slots=True)
+class FenceReport:
+    """How a run ended. `level` counts from 1 (0: none was done, or none was needed), `methods` are that level's.
+
+    `power`: that level took the host's power, and nothing on it answered afterwards: this boot of it has ended.
+    """
+
+    target: Breadcrumb
+    epoch: int
+    verdict: Verdict
+    detail: str
+    level: int = 0
+    methods: tuple[str, ...] = ()
+    power: bool = False
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Fenced:
     """A node that was fenced and has not been seen since. `at_s` None: in an earlier boot of this host."""
 

@@ -17,7 +17,7 @@ from failover.core.events import Event, ProofsChanged
 from failover.core.state import State
 from failover.core.values import Breadcrumb, Confirmation, Member, Role, Verdict
 from failover.ports.controller import Operation, OrderRefused
-from failover.ports.fences import FenceSight, Known, MethodTold, Proofs, Restoring, Struck
+from failover.ports.fences import FenceReport, FenceSight, Known, MethodTold, Proofs, Restoring, Struck
 from failover.ports.service import Prove, Result, Strike
 from failover.ports.store import Neighbour, Store, View
 from failover.runtime.orders import Orders
@@ -40,28 +40,11 @@ IN_A_HURRY = (Role.FENCING, Role.CLAIMING, Role.PROMOTING)
 log = logging.getLogger("failoverd")
 
 
-class Report(Protocol):
-    """How a run of the chain ended."""
-
-    @property
-    def target(self) -> Breadcrumb: ...
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def verdict(self) -> Verdict: ...
-    @property
-    def detail(self) -> str: ...
-    @property
-    def level(self) -> int: ...
-    @property
-    def methods(self) -> tuple[str, ...]: ...
-
-
 class ReportingChain(Protocol):
     """The fencing chain, which remembers how its last run ended."""
 
     @property
-    def last(self) -> Report | None: ...
+    def last(self) -> FenceReport | None: ...
     async def run(self, strike: Strike, prove: Prove) -> Result: ...
 
 
@@ -146,7 +129,7 @@ class Fences:
             self._book.strike_over()
             self.prober.go_on()
 
-    def _tell_run(self, report: Report | None) -> None:
+    def _tell_run(self, report: FenceReport | None) -> None:
         """Into the history, unless it is the same as last time: a blocked fence must not push all else out of it."""
         if report is None:
             return
@@ -181,7 +164,7 @@ class Fences:
         elif before.role is Role.ACTIVE:
             self.restorer.call_off(f"{self._names[1]} is not active any more: whoever is, gives back")
 
-    def _owe(self, strike: Strike, report: Report | None) -> None:
+    def _owe(self, strike: Strike, report: FenceReport | None) -> None:
         """What a level has taken is owed until it is given back, also over a promote that fails and is tried again."""
         if report is not None and report.verdict is Verdict.DONE and report.methods:
             self._owed[strike.target.node.name] = (strike, report.methods, self._now_s())

@@ -7,7 +7,7 @@ import pytest
 
 from failover.core.values import Node, Verdict
 from failover.ports.service import Result, Strike, Traits
-from fencing.chain import LONGEST_DETAIL, MOST_REMEMBERED, Chain, OwnNodeStruck
+from fencing.chain import LONGEST_DETAIL, Chain, EmptyBook, OwnNodeStruck, StrikeRecord
 from tests.fencing.strikes import OWN, Scripted, strike
 from tests.servers.wait import eventually_async
 
@@ -192,18 +192,19 @@ def test_cancelling_while_a_strike_is_ended_at_its_deadline_waits_for_its_end() 
     asyncio.run(story())
 
 
-def test_every_strike_is_remembered() -> None:
-    chain = chain_of([[Scripted("ask", UNKNOWN)], [Scripted("power", DONE)]])
+def test_every_strike_is_told_to_the_book_with_bounded_words() -> None:
+    told: list[StrikeRecord] = []
+
+    class Noting(EmptyBook):
+        def struck(self, record: StrikeRecord) -> None:
+            told.append(record)
+
+    methods = {"ask": Scripted("ask", UNKNOWN), "power": Scripted("power", DONE), "x": Scripted("x" * 3000, NOT_DONE)}
+    chain = Chain(methods, [["ask"], ["x"], ["power"]], 10.0, OWN, Noting())
     asyncio.run(chain.run(strike(), proven))
-    assert [(s.target, s.epoch, s.level, s.method, s.verdict) for s in chain.strikes] == [
+    assert [(s.target, s.epoch, s.level, s.method[:5], s.verdict) for s in told] == [
         ("db2", 42, 1, "ask", UNKNOWN),
-        ("db2", 42, 2, "power", DONE),
+        ("db2", 42, 2, "xxxxx", NOT_DONE),
+        ("db2", 42, 3, "power", DONE),
     ]
-
-
-def test_what_is_remembered_is_bounded() -> None:
-    chain = chain_of([[Scripted("x" * 3 * LONGEST_DETAIL, NOT_DONE)]])
-    for _ in range(MOST_REMEMBERED + 5):
-        asyncio.run(chain.run(strike(), proven))
-    assert len(chain.strikes) == MOST_REMEMBERED
-    assert max(len(record.detail) for record in chain.strikes) == LONGEST_DETAIL
+    assert max(len(record.detail) for record in told) == LONGEST_DETAIL

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 from failover.core.values import Breadcrumb, Node, Verdict
+from failover.ports.fences import FenceReport
 from failover.ports.service import Result, Traits
 from failover.support.knocking import Answer
-from fencing.chain import Chain, EmptyBook, FenceReport, StrikeRecord
+from fencing.chain import Chain, EmptyBook, StrikeRecord
 from fencing.contradiction import Verify, look
 from tests.fencing.strikes import OWN, TARGET, Scripted, strike
 from tests.servers.ports import free_port

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from failover.core.values import Breadcrumb, Node, Verdict
+from failover.ports.fences import FenceReport
 from failover.ports.service import Proof
-from fencing.chain import FenceReport, StrikeRecord
+from fencing.chain import StrikeRecord
 from fencing.fenced import EndedBoots
 from fencing.proofs import MOST_ENTRIES, MOST_STRIKES, ProofBook, fingerprint_of
 

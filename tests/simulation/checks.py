@@ -13,7 +13,7 @@ from failover.core.events import Event, Fenced, Promoted
 from failover.core.state import State
 from failover.core.step import Step
 from failover.core.values import Role, Verdict
-from fencing.chain import FenceReport
+from failover.ports.fences import FenceReport
 from tests.simulation.breach import need
 from tests.simulation.fencing import PROVE_S
 from tests.simulation.hooks import Hook

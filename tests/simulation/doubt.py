@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 from failover.core.effects import Fence
 from failover.core.events import Event, Fenced, ProofsChanged
 from failover.core.values import Breadcrumb, Node, Verdict
+from failover.ports.fences import FenceReport
 from failover.ports.service import Line, Proof, Result, Strike, Traits
-from fencing.chain import Chain, FenceReport, StrikeRecord
+from fencing.chain import Chain, StrikeRecord
 from fencing.contradiction import Verify
 from tests.simulation.fencing import ASK_S, POWER_S, PROVE_S
 from tests.simulation.host import Host
