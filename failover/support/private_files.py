@@ -17,9 +17,9 @@ class NotBelieved(Exception):
     """The file is there, and is not to be believed; the text says why."""
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Replace the file (mode 0600). Raises OSError."""
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+def write_private(path: Path, data: bytes, new: Path | None = None) -> None:
+    """Replace the file (mode 0600). Raises OSError. `new`: for a file that only one process ever writes."""
+    new = new or path.with_name(f".{path.name}.{os.getpid()}.new")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
     with contextlib.suppress(FileNotFoundError):
         new.unlink()
@@ -53,7 +53,7 @@ def read_private(path: Path, largest: int) -> bytes | None:
     finally:
         os.close(fd)
     if len(data) > largest:
-        raise NotBelieved(f"it is larger than {largest} bytes")
+        raise NotBelieved(f"it does not hold a record: it is larger than {largest} bytes")
     return data
 
 
