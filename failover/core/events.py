@@ -170,9 +170,14 @@ class ProofsChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class LeaseRanOut(Event):
-    """No renewal was acknowledged in time: `step_down`: the demote must begin now; `hold`: for a whole lease (S6)."""
+    """No renewal was acknowledged in time: `step_down`: the demote must begin now; `hold`: for a whole lease (S6).
+
+    `unkept`: what the breadcrumb has promised to peers and this node can keep no more, in words; then the demote must
+    begin now, whatever the configuration says.
+    """
 
     session: str
+    unkept: str = ""
 
 
 @dataclass(frozen=True, slots=True)

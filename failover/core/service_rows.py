@@ -279,6 +279,9 @@ def followed(move: Move, event: Followed) -> None:
 
 def lease_ran_out(move: Move, event: LeaseRanOut) -> None:
     """S6, `step_down`: the demote ends before the lock can pass to anyone; store back, we campaign anew."""
+    if event.unkept:
+        move.demote(f"a promise to peers can be kept no more: {event.unkept}")
+        return
     if not move.state.settings.step_down:
         move.why = "no renewal was acknowledged for a lease: the lock is unproven, and on_store_loss is hold"
         return
@@ -293,7 +296,7 @@ def lease_ran_out_idle(move: Move, event: LeaseRanOut) -> None:
 
 def lease_ran_out_campaign(move: Move, event: LeaseRanOut) -> None:
     """S7: a running strike is ended when the lock is in doubt. A lease too short for the demote must not loop hot."""
-    move.give_up("no renewal was acknowledged in time")
+    move.give_up(event.unkept or "no renewal was acknowledged in time")
 
 
 on(Role.STARTING, Started, started, "the controller starts")

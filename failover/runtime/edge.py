@@ -228,7 +228,7 @@ class AsyncEdge:
     def _step_down_for(self, unkept: str) -> None:
         if unkept:
             log.error("stepping down: %s", unkept)
-            self._post(LeaseRanOut(self._lease_session))
+            self._post(LeaseRanOut(self._lease_session, unkept))
 
     def rest(self) -> None:
         """The service certainly is not active (S6): only then the watchdog is disarmed.

@@ -252,7 +252,9 @@ def _followed(teller: Teller, words: Words) -> happened.Event:
 
 
 def _lease(teller: Teller, words: Words) -> happened.Event:
-    return happened.LeaseRanOut(*_used(words, "ran", "out"), teller.session())
+    """`lease ran out [unkept="why"]`."""
+    _used(words, "ran", "out")
+    return happened.LeaseRanOut(teller.session(), words.option("unkept", ""))
 
 
 def _timer(teller: Teller, words: Words) -> happened.Event:

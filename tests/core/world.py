@@ -305,7 +305,7 @@ class World:
     def run_out_lease(self) -> None:
         """No renewal was acknowledged in time."""
         if self.state.session is not None and self.state.lock is not None:
-            self.take(happened.LeaseRanOut(self.state.session.id))
+            self.take(happened.LeaseRanOut(self.state.session.id, self.chance.choice(["", "", "the guard is gone"])))
 
     def fire_timer(self) -> None:
         """A timer runs down."""

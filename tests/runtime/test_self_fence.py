@@ -140,7 +140,7 @@ def test_what_cannot_be_armed_though_required_writes_nothing() -> None:
 
 def test_after_an_adoption_a_promise_that_cannot_be_kept_means_stepping_down() -> None:
     async def story() -> None:
-        for dog, steps in ((Dog(), []), (Dog(unkept="it cannot be armed"), [LeaseRanOut("s1")])):
+        for dog, steps in ((Dog(), []), (Dog(unkept="it cannot be armed"), [LeaseRanOut("s1", "it cannot be armed")])):
             around = Around(dog)
             around.adopt(INHERITED)
             assert dog.told == [OLD_PROMISE]
@@ -151,7 +151,8 @@ def test_after_an_adoption_a_promise_that_cannot_be_kept_means_stepping_down() -
 
 def test_after_an_adoption_by_a_controller_without_a_watchdog_only_a_promise_means_stepping_down() -> None:
     async def story() -> None:
-        for extra, steps in (({}, []), ({"watchdog": {"armed": False}}, []), (INHERITED, [LeaseRanOut("s1")])):
+        gone = "the breadcrumb promises a watchdog, and none is configured any more"
+        for extra, steps in (({}, []), ({"watchdog": {"armed": False}}, []), (INHERITED, [LeaseRanOut("s1", gone)])):
             around = Around(None)
             around.adopt(extra)
             assert around.posted == steps
@@ -164,7 +165,7 @@ def test_a_promise_that_breaks_while_active_means_stepping_down() -> None:
         around = Around(Dog(feeding="the guard is gone and cannot be started"))
         around.edge.at_once(StartLease("s1", LOCK))
         around.edge.lease.stop()
-        assert around.posted == [LeaseRanOut("s1")]
+        assert around.posted == [LeaseRanOut("s1", "the guard is gone and cannot be started")]
 
     run(story)
 
