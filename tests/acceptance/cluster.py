@@ -317,6 +317,15 @@ class Cluster:
             self[name].start()
             self.the_active(15)
 
+    def freeze_the_active(self) -> tuple[Host, Host]:
+        """Start a and b; a is active, then its controller is stopped, and its Redis goes on: only a fence helps."""
+        self.start("a", "b")
+        a, b = self["a"], self["b"]
+        eventually(lambda: b.role() == "standby", 10, "b is standby")
+        assert a.process is not None
+        a.process.pause()
+        return a, b
+
     def the_active(self, within_s: float = 15) -> Host:
         """The one host that says it is active, once there is one."""
 

@@ -1,7 +1,5 @@
 """Whole failovers whose only fence is `fence_ipmilan`, against a BMC that kills controller and Redis of its node."""
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -50,20 +48,9 @@ def powered_pair(zookeeper: ZooKeeper, root: str) -> Iterator[tuple[Cluster, dic
             yield pair, bmcs
 
 
-def freeze_the_active(pair: Cluster) -> tuple[Host, Host]:
-    """Only a fence helps: the controller is stopped, its Redis goes on."""
-    pair.start("a", "b")
-    a, b = pair["a"], pair["b"]
-    eventually(lambda: b.role() == "standby", 10, "b is standby")
-    assert a.process is not None
-    assert a.process.pid is not None
-    os.kill(a.process.pid, signal.SIGSTOP)
-    return a, b
-
-
 def test_a_frozen_active_is_switched_off_by_its_bmc_and_replaced(zookeeper: ZooKeeper, zk_root: str) -> None:
     with powered_pair(zookeeper, zk_root) as (pair, bmcs):
-        a, b = freeze_the_active(pair)
+        a, b = pair.freeze_the_active()
         eventually(b.active, 20, f"b is active\n{pair.logs()}")
         assert not bmcs["a"].is_on()
         assert bmcs["b"].is_on()
@@ -76,7 +63,7 @@ def test_a_frozen_active_is_switched_off_by_its_bmc_and_replaced(zookeeper: ZooK
 def test_while_the_power_is_stuck_nobody_is_promoted_and_blocked_says_why(zookeeper: ZooKeeper, zk_root: str) -> None:
     with powered_pair(zookeeper, zk_root) as (pair, bmcs):
         bmcs["a"].stick()
-        a, b = freeze_the_active(pair)
+        a, b = pair.freeze_the_active()
         told = eventually(lambda: b.status().get("blocked"), 25, f"b is blocked\n{pair.logs()}")
         assert "power" in told
         eventually(lambda: "says that it is ON" in b.log, 10, f"the log says what the device says\n{pair.logs()}")

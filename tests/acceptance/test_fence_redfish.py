@@ -1,7 +1,5 @@
 """Whole failovers whose only fence is `kind: redfish`, against a BMC that kills controller and Redis of its node."""
 
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -48,21 +46,10 @@ def powered_pair(zookeeper: ZooKeeper, root: str, password: str = PASSWORD) -> I
             yield pair, bmc
 
 
-def freeze_the_active(pair: Cluster) -> tuple[Host, Host]:
-    """Only a fence helps: the controller is stopped, its Redis goes on."""
-    pair.start("a", "b")
-    a, b = pair["a"], pair["b"]
-    eventually(lambda: b.role() == "standby", 10, "b is standby")
-    assert a.process is not None
-    assert a.process.pid is not None
-    os.kill(a.process.pid, signal.SIGSTOP)
-    return a, b
-
-
 def test_a_frozen_active_is_switched_off_replaced_and_given_its_power_back(zookeeper: ZooKeeper, zk_root: str) -> None:
     with powered_pair(zookeeper, zk_root) as (pair, bmc):
         bmc.delay("0.5")
-        a, b = freeze_the_active(pair)
+        a, b = pair.freeze_the_active()
         eventually(lambda: bmc.powers("node-a") == ["Off"], 15, f"a is off\n{pair.logs()}")
         eventually(b.active, 15, f"b is active\n{pair.logs()}")
         assert a.redis_role() == ""
@@ -76,7 +63,7 @@ def test_a_frozen_active_is_switched_off_replaced_and_given_its_power_back(zooke
 
 def test_with_a_wrong_password_nobody_is_promoted_and_blocked_says_why(zookeeper: ZooKeeper, zk_root: str) -> None:
     with powered_pair(zookeeper, zk_root, "wr0ng-one") as (pair, bmc):
-        a, b = freeze_the_active(pair)
+        a, b = pair.freeze_the_active()
         told = eventually(lambda: b.status().get("blocked"), 25, f"b is blocked\n{pair.logs()}")
         assert "login refused (401) for fencer: check user and password" in told
         assert not b.active()

@@ -4,24 +4,13 @@ import os
 import signal
 from typing import Any
 
-from tests.acceptance.cluster import Cluster, Host, cluster
+from tests.acceptance.cluster import Host, cluster
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
 
 WAITS = {"methods": {"human": {"kind": "manual", "timeout": "60s"}}}
 REFUSED = "its storage refuses what comes with an older epoch"
 TOLD_BY_EPOCH = {"methods": {"storage": {"kind": "epoch", "because": REFUSED}}}
-
-
-def with_the_active_frozen(pair: Cluster) -> tuple[Host, Host]:
-    """Its controller is stopped, its Redis goes on: it must be fenced, one way or another."""
-    pair.start("a", "b")
-    a, b = pair["a"], pair["b"]
-    eventually(lambda: b.role() == "standby", 10, "b is standby")
-    assert a.process is not None
-    assert a.process.pid is not None
-    os.kill(a.process.pid, signal.SIGSTOP)
-    return a, b
 
 
 def confirm(host: Host, node: str, **more: Any) -> int:
@@ -33,7 +22,7 @@ def test_the_chain_waits_for_an_operator_and_ends_at_once_when_one_has_confirmed
     zookeeper: ZooKeeper, zk_root: str
 ) -> None:
     with cluster(zookeeper.hosts, zk_root, fencing=lambda _: WAITS) as pair:
-        a, b = with_the_active_frozen(pair)
+        a, b = pair.freeze_the_active()
         eventually(lambda: b.role() == "fencing", 20, f"b waits for somebody\n{pair.logs()}")
         assert not b.active()
         assert confirm(b, "b") == 409, "b was not active last"
@@ -49,7 +38,7 @@ def test_where_the_storage_refuses_an_older_epoch_nobody_is_struck_and_the_reaso
     zookeeper: ZooKeeper, zk_root: str
 ) -> None:
     with cluster(zookeeper.hosts, zk_root, fencing=lambda _: TOLD_BY_EPOCH) as pair:
-        a, b = with_the_active_frozen(pair)
+        a, b = pair.freeze_the_active()
         eventually(b.active, 20, f"b is active\n{pair.logs()}")
         assert a.redis_role() == "master", "nobody has struck it"
         assert REFUSED in b.log
