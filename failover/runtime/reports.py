@@ -19,7 +19,6 @@ from failover.ports.controller import HistoryLine, Snapshot
 from failover.ports.fences import FenceSight
 
 REMEMBERED = 200
-LOUD = (Role.FENCING, Role.DEMOTING)
 
 log = logging.getLogger("failoverd")
 

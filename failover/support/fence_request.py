@@ -20,7 +20,6 @@ VERBS = ("check", "fence")
 FENCED, COULD, NOT = "FAILOVERD-FENCED", "FAILOVERD-COULD", "FAILOVERD-NOT"
 LONGEST_REQUEST = 4096
 LONGEST_ANSWER = 4096
-MOST_PORTS = 16
 _UNIT = r"[A-Za-z0-9:_.\\@-]{1,240}\.service"
 _FORMS = {
     "service": r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",

@@ -18,7 +18,6 @@ GETSUPPORT = 0x80285700
 SETTIMEOUT = 0xC0045706
 GETTIMEOUT = 0x80045707
 ALARM_ONLY = 0x0400
-CAN_SET = 0x0080
 MAGIC_CLOSE = 0x0100
 _WORDS = {
     errno.ENOENT: "does not exist; load its driver (modprobe softdog, where there is no hardware)",
