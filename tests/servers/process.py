@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.guardian import guardian
+from tests.servers.wait import eventually
 
 _LINES_TOLD = 20
+_STOP_S = 5.0
 
 
 class ServerStartError(Exception):
@@ -66,6 +68,7 @@ class ServerProcess:
     def pause(self) -> None:
         """SIGSTOP: its connections stay open and nothing answers any more."""
         self._signal(signal.SIGSTOP)
+        eventually(self._all_stopped, _STOP_S, f"all threads of {self._command[0]} have stopped")
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -74,7 +77,19 @@ class ServerProcess:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_LINES_TOLD:])
 
+    def _all_stopped(self) -> bool:
+        """A signal is sent before it is heeded: a thread that runs on another core answers once more."""
+        return all(_state_of(task) in "TZ" for task in Path(f"/proc/{self.pid}/task").iterdir())
+
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None or not self.running:
             raise RuntimeError(f"not running: {self._command[0]}")
         self._process.send_signal(number)
+
+
+def _state_of(task: Path) -> str:
+    """The letter of proc(5); Z for a thread that has just ended."""
+    try:
+        return (task / "stat").read_text("ascii").rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z"
