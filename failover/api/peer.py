@@ -31,9 +31,10 @@ def install(app: FastAPI, front: Front, peer_auth: PeerAuth | None) -> None:
             demand = peer_auth.verify_demand(await request.body())
         except PeerAuthError as error:
             raise ProblemError(403, "not-believed", f"the demand is not believed: {error}") from None
-        _log.warning("%s demands that this node demote, for epoch %d", demand.by, demand.epoch)
+        level = logging.WARNING if demand.epoch else logging.DEBUG  # epoch 0 is a probe, asked again and again
+        _log.log(level, "%s demands that this node demote, for epoch %d", demand.by, demand.epoch)
         answer = await _answer(front, demand)
-        _log.warning("answer to %s: %s, %s", demand.by, answer.verdict, answer.detail)
+        _log.log(level, "answer to %s: %s, %s", demand.by, answer.verdict, answer.detail)
         return Response(peer_auth.sign_answer(demand, answer), media_type="application/json")
 
     app.add_api_route(

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.lab import host as lab_host
+from tests.lab import report
 from tests.lab.host import Host
 from tests.lab.network import Network
 from tests.lab.pair import LabZooKeeper, Pair
@@ -20,6 +21,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "network" in getattr(item, "fixturenames", ()):
             item.add_marker("lab")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the faults did, for the eye and for the documentation."""
+    if told := report.table():
+        terminalreporter.write_line(told)
+        report.keep()
 
 
 @pytest.fixture(scope="module")

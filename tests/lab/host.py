@@ -1,7 +1,8 @@
 """One host: systemd as PID 1 in systemd-nspawn, over an overlay of this machine's root, in a network of its own.
 
-What is mounted is seen by its own processes only and goes with them; the one thing with a name on this machine is its
-control group, made and removed here. It does not know what is tested. The checkout is there at its own path, read-only.
+It has a power switch, and what it has written stays when the power goes. What is mounted is seen by its own processes
+only and goes with them; the one thing with a name on this machine is its control group, made and removed here. It does
+not know what is tested. The checkout is there at its own path, read-only.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import secrets
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -18,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.lab.network import Network, namespace_of
+from tests.lab.network import Cable, Network, namespace_of, run
 from tests.servers.guardian import guardian, scratch_folder
 from tests.servers.wait import eventually
 
@@ -27,13 +29,15 @@ GROUPS = Path("/sys/fs/cgroup")
 NEEDED = {"systemd-nspawn": "systemd-container", "dbus-daemon": "dbus", "nsenter": "util-linux", "ip": "iproute2"}
 _FILES = {"/lib/systemd/systemd": "systemd", "/lib/systemd/system/dbus.service": "dbus"}
 BOOT_S = 30.0
+_WALL = "/var/lib/wall-clock-offset"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Whatever this machine starts at boot, this host does not.
 _NOT_STARTED = (
     *(f"etc/systemd/system/{target}.target.wants" for target in ("multi-user", "sysinit", "sockets", "timers")),
     *(f"etc/rc{level}.d" for level in "S2345"),
 )
-# Waits for its network before it boots; $$ stays the same process throughout.
+# Waits for its network before it boots; $$ stays the same process, and holds the network, over reboots and power cuts.
+# systemd-nspawn ends with 133 when the host wants to be rebooted.
 _SCRIPT = r"""
 set -e
 host=$1; shift
@@ -41,8 +45,38 @@ for group in $GROUPS_OF_HOST; do echo $$ > "$group/cgroup.procs"; done
 read -r _
 mount --bind / "$host/low"
 mount -t overlay overlay -o "lowerdir=$host/low,upperdir=$host/up,workdir=$host/work" "$host/root"
-exec systemd-nspawn --quiet --register=no --keep-unit --directory="$host/root" \
-    --network-namespace-path=/proc/$$/ns/net --capability=CAP_NET_ADMIN,CAP_NET_RAW --boot --console=pipe "$@"
+if [ -n "$DISK" ]; then
+    mount -t tmpfs -o "size=$DISK,mode=755" disk "$host/disk"
+    set -- --bind="$host/disk:/srv" "$@"
+fi
+set +e
+while :; do
+    while [ ! -e "$host/power" ]; do sleep 0.05; done
+    systemd-nspawn --quiet --register=no --keep-unit --directory="$host/root" \
+        --network-namespace-path=/proc/$$/ns/net --capability=CAP_NET_ADMIN,CAP_NET_RAW --boot --console=pipe "$@" \
+        </dev/null & echo $! > "$host/nspawn"
+    wait $!
+    [ $? = 133 ] || rm -f "$host/power"
+done
+"""
+# The switch is cut off first: a host without power says goodbye to nobody. Returns when nothing of it runs any more.
+_POWER_OFF = r"""#!/bin/sh
+cd {folder} && nspawn=$(cat nspawn) || exit 1
+rm -f power
+nsenter -t {switch} -n ip link set {port} down
+while [ -d /proc/$nspawn ]; do
+    for child in $(cat /proc/$nspawn/task/*/children 2>/dev/null); do
+        [ "$(cat /proc/$child/comm 2>/dev/null)" = systemd ] && kill -9 "$child"
+    done
+    sleep 0.02
+done
+for group in {groups}; do
+    [ ! -e "$group/payload/cgroup.freeze" ] || echo 0 > "$group/payload/cgroup.freeze"  # the next boot is not frozen
+done
+"""
+_POWER_ON = r"""#!/bin/sh
+nsenter -t {switch} -n ip link set {port} up
+touch {folder}/power
 """
 
 
@@ -65,10 +99,16 @@ def missing() -> list[str]:
 
 
 class Host:
-    """Host `number` of a network: h1, h2, …"""
+    """Host `number` of a network: h1, h2, …
 
-    def __init__(self, network: Network, number: int = 1) -> None:
+    With `cable`, its frames can be delayed and lost; `disk` is the size of /srv, which then has a disk of its own.
+    """
+
+    def __init__(self, network: Network, number: int = 1, *, cable: bool = False, disk: str = "") -> None:
         self.network = network
+        self.cable: Cable | None = None
+        self._with_cable = cable
+        self._disk = disk
         self.number = number
         self.name = f"h{number}"
         self.address = network.address(number)
@@ -76,7 +116,6 @@ class Host:
         group = f"failoverd-lab-{os.getpid()}-{secrets.token_hex(3)}"
         self._groups = [root / group for root in _group_roots()]
         self._process: subprocess.Popen[bytes] | None = None
-        self._init = 0
 
     def __enter__(self) -> Self:
         try:
@@ -96,21 +135,22 @@ class Host:
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:
         """Write a file on the host, before it boots or while it runs."""
-        at = self.folder / "up" / path.lstrip("/") if not self._init else Path(f"/proc/{self._init}/root{path}")
+        init = self.init()
+        at = Path(f"/proc/{init}/root{path}") if init else self.folder / "up" / path.lstrip("/")
         at.parent.mkdir(parents=True, exist_ok=True)
         at.write_text(text, "utf-8")
         at.chmod(mode)
 
     def put(self, file: Path, path: str) -> None:
         """Copy a file to the running host."""
-        shutil.copyfile(file, f"/proc/{self._init}/root{path}")
+        shutil.copyfile(file, f"/proc/{self.init()}/root{path}")
 
     # --- running --------------------------------------------------------------------------------
 
     def run(self, *words: str, timeout_s: float = 30.0) -> subprocess.CompletedProcess[str]:
         """Run a command on the host."""
         return subprocess.run(
-            ["nsenter", "-t", str(self._init), "-a", *words],
+            ["nsenter", "-t", str(self.init()), "-a", *words],
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -135,10 +175,58 @@ class Host:
         """What a unit has logged."""
         return self.must("journalctl", "--no-pager", "--output=cat", "--unit", unit)
 
+    # --- its power ------------------------------------------------------------------------------
+
+    def init(self) -> int:
+        """The pid of its first process, seen from here; 0 while it is off."""
+        with contextlib.suppress(OSError, ValueError):
+            nspawn = int((self.folder / "nspawn").read_text("ascii"))
+            for child in _children(nspawn):
+                if Path(f"/proc/{child}/comm").read_text("ascii").strip() == "systemd":
+                    return child
+        return 0
+
+    def power_off(self) -> None:
+        """Take its power: no packet gets out, nothing is stopped in order. What it has written stays."""
+        subprocess.run([str(self.folder / "power-off")], timeout=BOOT_S, check=True)
+
+    def power_on(self, wait: bool = True) -> None:
+        """Give it power; it boots."""
+        subprocess.run([str(self.folder / "power-on")], timeout=BOOT_S, check=True)
+        if wait:
+            self.boots()
+
+    def boots(self) -> None:
+        """Wait until it is up: also after somebody else has switched it on."""
+        eventually(self._has_booted, BOOT_S, f"{self.name} has booted: {self._console()}")
+
+    def freeze(self) -> None:
+        """Pause it, as a hypervisor does: nothing runs, and no packet is answered."""
+        self._link("down")
+        self._freezer(1)
+
+    def thaw(self) -> None:
+        self._freezer(0)
+        self._link("up")
+
+    def _link(self, state: str) -> None:
+        run("nsenter", "-t", str(self.network.switch), "-n", "ip", "link", "set", f"p{self.number}", state)
+
+    def _freezer(self, wanted: int) -> None:
+        (group,) = [found for root in self._groups if (found := root / "payload" / "cgroup.freeze").exists()]
+        group.write_text(f"{wanted}\n", "ascii")
+        events = group.with_name("cgroup.events")
+        eventually(lambda: f"frozen {wanted}" in events.read_text("ascii"), 5, f"{self.name}: frozen {wanted}")
+
+    def jump(self, by_s: int) -> None:
+        """Set the wall clock of all its programs off by so many seconds; no other clock. Needs `wall.c`, compiled."""
+        with Path(f"/proc/{self.init()}/root{_WALL}").open("r+b") as offset:
+            offset.write(struct.pack("q", by_s))
+
     # --- its life -------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        for name in ("low", "up", "work", "root"):
+        for name in ("low", "up", "work", "root", "disk"):
             (self.folder / name).mkdir()
         self.write("etc/hostname", f"{self.name}\n")
         self.write("etc/machine-id", f"{secrets.token_hex(16)}\n")
@@ -147,6 +235,23 @@ class Host:
             hidden = self.folder / "up" / folder
             hidden.mkdir(parents=True)
             os.setxattr(hidden, "trusted.overlay.opaque", b"y")
+        for name, script in (("power-off", _POWER_OFF), ("power-on", _POWER_ON)):
+            told = {
+                "folder": self.folder,
+                "switch": self.network.switch,
+                "port": f"p{self.number}",
+                "groups": " ".join(map(str, self._groups)),
+            }
+            (self.folder / name).write_text(script.format(**told), "ascii")
+            (self.folder / name).chmod(0o755)
+
+        if self._with_cable and (cc := shutil.which("cc")):
+            library = self.folder / "up" / "usr/lib/wall.so"
+            library.parent.mkdir(parents=True)
+            words = [cc, "-shared", "-fPIC", "-O1", f'-DWALL="{_WALL}"', str(Path(__file__).with_name("wall.c"))]
+            subprocess.run([*words, "-o", str(library)], timeout=30, check=True)
+            self.write(_WALL, "\0" * 8)
+            self.write("etc/ld.so.preload", "/usr/lib/wall.so\n")
 
     def _boot(self) -> None:
         for group in self._groups:
@@ -161,47 +266,43 @@ class Host:
                 stdin=subprocess.PIPE,
                 stdout=console,
                 stderr=console,
-                env={**os.environ, "GROUPS_OF_HOST": " ".join(map(str, self._groups))},
+                env={**os.environ, "GROUPS_OF_HOST": " ".join(map(str, self._groups)), "DISK": self._disk},
                 start_new_session=True,
             )  # fmt: skip
         pid = self._process.pid
         eventually(lambda: namespace_of(pid) != namespace_of("self"), 5, f"{self.name} has its namespace")
-        self.network.plug_in(self.number, pid)
+        if self._with_cable:
+            self.cable = self.network.lay_cable(self.number, pid)
+        else:
+            self.network.plug_in(self.number, pid)
         assert self._process.stdin is not None
         self._process.stdin.write(b"go\n")
         self._process.stdin.close()
-        self._init = eventually(self._find_init, BOOT_S, f"{self.name} has its first process: {self._console()}")
-        eventually(self._has_booted, BOOT_S, f"{self.name} has booted: {self._console()}")
-
-    def _find_init(self) -> int:
-        assert self._process is not None
-        assert self._process.poll() is None, f"systemd-nspawn ended: {self._console()}"
-        for child in _children(self._process.pid):
-            with contextlib.suppress(OSError):
-                if Path(f"/proc/{child}/comm").read_text("ascii").strip() == "systemd":
-                    return child
-        return 0
+        self.power_on()
 
     def _has_booted(self) -> bool:
-        said = self.run("systemctl", "is-system-running").stdout.strip()
-        return said in ("running", "degraded")
+        assert self._process is not None
+        assert self._process.poll() is None, f"its shell has ended: {self._console()}"
+        return bool(self.init()) and self.run("systemctl", "is-system-running").stdout.strip() in (
+            "running",
+            "degraded",
+        )
 
     def _console(self) -> str:
         return (self.folder / "console").read_text("utf-8", "replace")[-2000:]
 
     def destroy(self) -> None:
         """Switch it off and remove every trace."""
-        if self._init:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._init, signal.SIGKILL)
         if self._process is not None:
-            try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            if self.init():
+                self.power_off()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
             if self._process.stdin is not None:
                 self._process.stdin.close()
+        if self.cable is not None:
+            self.cable.close()
         for group in self._groups:
             _remove_group(group)
         shutil.rmtree(self.folder, ignore_errors=True)

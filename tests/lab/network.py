@@ -6,8 +6,11 @@ Nothing of it has a name that outlives its processes but the tests' end of one c
 from __future__ import annotations
 
 import ipaddress
+import json
 import secrets
 import subprocess
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,8 +18,11 @@ from typing import Self
 from tests.servers.guardian import guardian
 from tests.servers.wait import eventually
 
+_RELAY = Path(__file__).with_name("relay.py")
 _RANGE = ipaddress.ip_network("10.64.0.0/10")
 TESTS_END = 254
+_LARGE_FRAMES = "16000"  # a frame costs a relay the same, however large it is
+_AS_NEW = {"delay_s": 0.0, "jitter_s": 0.0, "loss": 0.0, "cut": False, "block": []}
 
 
 class Network:
@@ -46,6 +52,11 @@ class Network:
         self._switch.kill()
         self._switch.wait()
 
+    @property
+    def switch(self) -> int:
+        """A process in the switch's namespace."""
+        return self._switch.pid
+
     def address(self, number: int) -> str:
         """The address of host `number`."""
         return str(self.subnet[number])
@@ -59,6 +70,54 @@ class Network:
         run(*host, "ip", "link", "set", "lo", "up")
         run(*host, "ip", "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
         run(*host, "ip", "link", "set", "eth0", "up")
+
+    def lay_cable(self, number: int, pid: int) -> Cable:
+        """As `plug_in`, by a cable that delays, loses and cuts as it is told."""
+        cable = Cable(pid, self._switch.pid, f"p{number}")
+        switch = ("nsenter", "-t", str(self._switch.pid), "-n")
+        host = ("nsenter", "-t", str(pid), "-n")
+        run(*switch, "ip", "link", "set", f"p{number}", "mtu", _LARGE_FRAMES, "master", "br0", "up")
+        run(*host, "ip", "link", "set", "lo", "up")
+        run(*host, "ip", "addr", "add", f"{self.address(number)}/24", "dev", "eth0")
+        run(*host, "ip", "link", "set", "eth0", "mtu", _LARGE_FRAMES, "up")
+        return cable
+
+
+class Cable:
+    """What `tests.lab.relay` is told. `out` is what the host sends, `into` what it gets."""
+
+    def __init__(self, host_pid: int, switch_pid: int, port: str) -> None:
+        self._relay = subprocess.Popen(
+            [sys.executable, str(_RELAY), str(host_pid), str(switch_pid), port],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._expect_ok()
+
+    def set(self, out: Mapping[str, object] | None = None, into: Mapping[str, object] | None = None) -> None:
+        """Change what befalls its frames, see `relay.Way`; it holds when this returns."""
+        assert self._relay.stdin is not None
+        self._relay.stdin.write(json.dumps({"out": out or {}, "in": into or {}}) + "\n")
+        self._relay.stdin.flush()
+        self._expect_ok()
+
+    def cut(self) -> None:
+        """Nothing gets out and nothing in; no end is told."""
+        self.set({"cut": True}, {"cut": True})
+
+    def mend(self) -> None:
+        """As new."""
+        self.set(dict(_AS_NEW), dict(_AS_NEW))
+
+    def close(self) -> None:
+        self._relay.kill()
+        self._relay.communicate()
+
+    def _expect_ok(self) -> None:
+        assert self._relay.stdout is not None
+        said = self._relay.stdout.readline()
+        assert said == "ok\n", f"the relay said {said!r}"
 
 
 def run(*words: str) -> str:

@@ -65,17 +65,21 @@ def missing() -> list[str]:
 
 
 class Bmc:
-    """One BMC. `pids`: files that hold the pids of what has its power from it; each may lead a process group."""
+    """One BMC. `pids`: files that hold the pids of what has its power from it; each may lead a process group.
 
-    def __init__(self, pids: Iterable[Path] = ()) -> None:
+    `chassis`: a script to run instead, called with `0x20`, `get` or `set`, `power`, and `0` or `1`.
+    """
+
+    def __init__(self, pids: Iterable[Path] = (), address: str = LOOPBACK, chassis: str = _CHASSIS) -> None:
+        self.address = address
         self.port = free_port()
         self.folder = scratch_folder("bmc")
         (self.folder / "state").mkdir()
         self.feed(pids)
-        lan = _LAN.format(address=LOOPBACK, port=self.port, folder=self.folder, user=USER, password=PASSWORD)
+        lan = _LAN.format(address=address, port=self.port, folder=self.folder, user=USER, password=PASSWORD)
         (self.folder / "lan.conf").write_text(lan)
         (self.folder / "sim.emu").write_text(_EMULATED)
-        (self.folder / "chassis").write_text(_CHASSIS.format(folder=self.folder))
+        (self.folder / "chassis").write_text(chassis.format(folder=self.folder))
         (self.folder / "chassis").chmod(0o755)
         command = ["ipmi_sim", "-c", "lan.conf", "-f", "sim.emu", "-s", str(self.folder / "state"), "-n"]
         self._process = ServerProcess(command, self.folder / "output")

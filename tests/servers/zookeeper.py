@@ -30,6 +30,12 @@ def missing() -> list[str]:
     return gone
 
 
+def java_command(settings: Path) -> list[str]:
+    """What runs a server with these settings, small and quick."""
+    java = shutil.which("java") or "java"
+    return [java, *_SMALL_AND_QUICK, _WARNINGS_ONLY, "-cp", ":".join(map(str, _CLASSPATH)), _MAIN, str(settings)]
+
+
 class ZooKeeper:
     """One server. Its port and its data stay the same from start to start, until `destroy`.
 
@@ -62,9 +68,7 @@ class ZooKeeper:
             **(settings or {}),
         }
         self._write_files()
-        classpath = ":".join(map(str, _CLASSPATH))
-        java = ["java", *_SMALL_AND_QUICK, _WARNINGS_ONLY, "-cp", classpath, _MAIN]
-        self._process = ServerProcess([*java, str(self.folder / "zoo.cfg")], self.folder / "output")
+        self._process = ServerProcess(java_command(self.folder / "zoo.cfg"), self.folder / "output")
 
     def __enter__(self) -> Self:
         self.start()
