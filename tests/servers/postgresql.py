@@ -102,7 +102,9 @@ class Postgres:
             f"data_directory = '{self.data}'\nhba_file = '{self.folder}/access'\nport = {self.port}\n"
             f"external_pid_file = '{self.pid_file}'\nunix_socket_directories = '{self.folder}'\n"
             f"listen_addresses = '127.0.0.1'\nshared_buffers = 8MB\n"
-            f"wal_log_hints = {'on' if hints else 'off'}\nmin_wal_size = 2MB\nmax_wal_size = 64MB\nwal_keep_size = 32MB\nwal_retrieve_retry_interval = 200ms\n"
+            f"wal_log_hints = {'on' if hints else 'off'}\n"
+            "min_wal_size = 2MB\nmax_wal_size = 64MB\nwal_keep_size = 32MB\n"
+            "wal_retrieve_retry_interval = 200ms\n"
         )
         shutil.copytree(HOOKS, self.folder / "hooks")
         (self.folder / "hooks" / "settings").write_text(
@@ -156,11 +158,11 @@ class Postgres:
 
     def sql(self, statement: str, *before: str) -> str:
         """The answer of the local server, or "" if it gives none; `before`: statements of the same session."""
+        where = ["-h", str(self.folder), "-p", str(self.port), "-U", SUPERUSER, "-d", "postgres"]
         commands = [word for one in (*before, statement) for word in ("-c", one)]
         try:
             done = subprocess.run(
-                [f"{binaries()}/psql", "-XAtqw", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-p", str(self.port)]
-                + ["-U", SUPERUSER, "-d", "postgres", *commands],
+                [f"{binaries()}/psql", "-XAtqw", "-v", "ON_ERROR_STOP=1", *where, *commands],
                 capture_output=True,
                 text=True,
                 timeout=_ANSWER_S,
