@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from failover.control.hooks import Hook, HookAsker
+from failover.control.rights import Rights
 from failover.core.effects import Demote, Follow, Promote
 from failover.core.values import ServiceRole, Verdict
 from failover.ports.service import Result, Standing
@@ -56,6 +57,10 @@ class UnitOrders:
     role: Hook | None = None
 
 
+WhenRefused = Callable[[Order, float], Awaitable[Result | None]]
+"""What is tried in place of an order that systemd did not take."""
+
+
 class SystemdControl:
     """Implements `ServiceControl`. `processes`: the pids in a control group."""
 
@@ -65,11 +70,13 @@ class SystemdControl:
         orders: UnitOrders,
         hooks: HookAsker,
         processes: Callable[[str], list[int]] = processes_in,
+        rights: Rights | None = None,
     ) -> None:
         self._bus = bus
         self._orders = orders
         self._hooks = hooks
         self._processes = processes
+        self._rights = rights or Rights(bus, orders.unit)
 
     async def promote(self, ask: Promote) -> Result:  # noqa: ARG002 - a unit is told nothing
         """Run the job; DONE if the unit then is up. One that is up already stays as it is."""
@@ -88,7 +95,7 @@ class SystemdControl:
         until = _now() + order.timeout_s
         promoting = await self._end_promote(_now() + order.timeout_s / 2)  # the other half is the job's in any case
         group = await self._group_if_known(until)
-        result = await self._job(order, until)
+        result = await self._job(order, until, self._stop_instead)
         if result.verdict is Verdict.DONE:
             result = await self._agreed(result.detail, group, until)
         if promoting and result.verdict is Verdict.DONE:
@@ -101,6 +108,7 @@ class SystemdControl:
 
     async def role(self) -> ServiceRole:
         """By the hook; without one a unit that runs on the active only says it by its state."""
+        await self._rights.ask_once()
         if self._orders.role is not None or not self._orders.standby_stopped:
             return await self._hooks.role()
         try:
@@ -113,21 +121,31 @@ class SystemdControl:
         return ServiceRole.UNKNOWN if _not_down(state) or self._left_in(group) else ServiceRole.STANDBY
 
     async def standing(self) -> Standing:
-        """By the hooks; a unit that cannot be started bars, too."""
+        """By the hooks; a unit that cannot be started bars, too, and one that this user may not steer."""
+        await self._rights.ask_again()
         said = await self._hooks.standing()
         try:
             state = await self._bus.state(self._orders.unit)
         except (BusLostError, RefusedError) as error:
             return Standing(said.position, said.bar or f"systemd cannot be asked: {error}")
-        return Standing(said.position, _unusable(state) or said.bar)
+        return Standing(said.position, _unusable(state) or self._rights.bar or said.bar)
 
     # --- jobs -----------------------------------------------------------------------------------
 
-    async def _job(self, order: Order, until: float) -> Result:
+    async def _stop_instead(self, order: Order, until: float) -> Result | None:
+        """A host that shuts down takes no job but stops; and a unit that is down is demoted, too."""
+        stop = Order("stop", self._orders.unit, order.timeout_s)
+        return await self._job(stop, until) if order.verb != "stop" else None
+
+    async def _job(self, order: Order, until: float, refused: WhenRefused | None = None) -> Result:
         try:
             ended = await self._bus.run_job(order.verb.capitalize(), order.unit, max(0.0, until - _now()))
         except RefusedError as error:
-            return Result(Verdict.NOT_DONE, f"{order.words}: systemd refused: {error}")
+            instead = await refused(order, until) if refused is not None else None
+            detail = f"{order.words}: systemd refused: {error}"
+            return (
+                Result(instead.verdict, f"{detail}; {instead.detail}") if instead else Result(Verdict.NOT_DONE, detail)
+            )
         except BusLostError as error:
             return Result(Verdict.UNKNOWN, f"{order.words}: {error}")
         if ended == "done":
