@@ -84,6 +84,7 @@ class ProofBook:
     def configure(self, settings: Mapping[str, str], nodes: Mapping[str, Mapping[str, str]]) -> None:
         """A reload: what was proven of other settings counts no more."""
         self._settings, self._nodes = settings, nodes
+        self._struck = {name: one for name, one in self._struck.items() if name in settings}
 
     # --- what the chain asks --------------------------------------------------------------------
 
