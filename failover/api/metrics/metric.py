@@ -118,8 +118,22 @@ BAD_HEALTH = ("health", Label("what a probe found", tuple(health.value for healt
 VERDICT = ("verdict", Label("what came of it", VERDICTS))
 HOOK_VERDICT = ("verdict", Label("what came of it; `ended`: its attempt was over", HOOK_VERDICTS))
 HOOK = ("hook", Label("the question to the service; `standing`: `position` and `ready`, together", HOOKS))
-GROUND = ("grounds", Label("why it was allowed (S1)", GROUNDS))
-CAUSE = ("cause", Label("what led to it", DEMOTE_CAUSES))
+GROUND = (
+    "grounds",
+    Label(
+        "why it was allowed (S1): nobody was active before, this node was, the last active stepped down cleanly, was "
+        "fenced, has rebooted since, or an operator has confirmed that it is off",
+        GROUNDS,
+    ),
+)
+CAUSE = (
+    "cause",
+    Label(
+        "what led to it; `role`: the service said standby, `promote`: it failed, `lock`: it was lost, `demand`: "
+        "of a peer, `standby`: one that was not active made sure that its service is not active (S8)",
+        DEMOTE_CAUSES,
+    ),
+)
 MOVE = ("kind", Label("what kind of move", MOVES))
 OUTCOME = ("outcome", Label("how it ended", SWITCHOVER_OUTCOMES))
 RENEWAL = ("outcome", Label("what the store answered", RENEWALS))

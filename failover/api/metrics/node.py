@@ -121,7 +121,7 @@ NODE = (
         "loop_lag_seconds", "How much later than due the loop turned, once a second.", lambda now: now.measures.loop_lag
     ),
     total("stalls_total", "How often the controller stood still for over 1 s.", lambda now: now.measures.stalls),
-    total("stalled_seconds_total", "For how long, in all.", lambda now: now.measures.stalled_s),
+    total("stalled_seconds_total", "For how long it stood still, in all.", lambda now: now.measures.stalled_s),
     total("clock_jumps_total", "How often the wall clock was set by over 2 s.", lambda now: now.measures.clock_jumps),
     one(
         "watchdog_armed",

@@ -101,7 +101,7 @@ SERVICE = (
     Metric(
         "hook_duration_seconds",
         "histogram",
-        "How long that took.",
+        "How long those took.",
         lambda now, _: durations(now.measures.hooks),
         dict([HOOK]),
     ),
@@ -119,7 +119,13 @@ SERVICE = (
         lambda now, _: [((word,), float(told.critical)) for word, told in _probes(now)],
         dict([PROBE]),
     ),
-    Metric("probe_failures_total", "counter", "Bad findings.", _probe_failures, dict([PROBE, BAD_HEALTH])),
+    Metric(
+        "probe_failures_total",
+        "counter",
+        "Single bad findings of a probe, before its fall.",
+        _probe_failures,
+        dict([PROBE, BAD_HEALTH]),
+    ),
     Metric(
         "probe_excused_total",
         "counter",
