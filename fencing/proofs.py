@@ -20,6 +20,7 @@ from typing import Any
 
 from failover.core.values import Breadcrumb, Node, Verdict
 from failover.ports.fences import Fenced, FenceReport, Known, Struck
+from failover.ports.measures import LONG_S, VERDICTS, Asked, Spreading
 from failover.ports.service import Proof
 from failover.support.private_files import NotBelieved, read_private, write_private
 from fencing.chain import StrikeRecord
@@ -78,10 +79,12 @@ class ProofBook:
         }
         self._strikes: deque[Struck] = deque(pages.strikes, maxlen=MOST_STRIKES)
         self._fenced: deque[Fenced] = deque(pages.fenced, maxlen=MOST_FENCED)
+        self._struck: dict[str, tuple[dict[str, int], Spreading]] = {}
 
     def configure(self, settings: Mapping[str, str], nodes: Mapping[str, Mapping[str, str]]) -> None:
         """A reload: what was proven of other settings counts no more."""
         self._settings, self._nodes = settings, nodes
+        self._struck = {name: one for name, one in self._struck.items() if name in settings}
 
     # --- what the chain asks --------------------------------------------------------------------
 
@@ -96,6 +99,7 @@ class ProofBook:
 
     def struck(self, record: StrikeRecord) -> None:
         at = record.at or self._wall()
+        self._count(record)
         self._strikes.append(
             Struck(
                 at,
@@ -113,6 +117,11 @@ class ProofBook:
         if record.saw_on and target is not None and target.node.name == record.target:
             self._change(target.node, record.method, lambda known: replace(known, on_at=at, quarantine=""))
         self._write()
+
+    def _count(self, record: StrikeRecord) -> None:
+        verdicts, took = self._struck.setdefault(record.method, (dict.fromkeys(VERDICTS, 0), Spreading(LONG_S)))
+        verdicts[record.verdict.value] += 1
+        took.add(record.took_s)
 
     def ended(self, report: FenceReport) -> None:
         target = report.target
@@ -175,6 +184,12 @@ class ProofBook:
 
     def strikes(self) -> tuple[Struck, ...]:
         return tuple(self._strikes)
+
+    def struck_often(self) -> tuple[Asked, ...]:
+        """Of the methods that are configured now, those that have not struck yet too."""
+        none = (dict.fromkeys(VERDICTS, 0), Spreading(LONG_S))
+        found = ((name, *self._struck.get(name, none)) for name in sorted(self._settings))
+        return tuple(Asked(name, dict(verdicts), took.told()) for name, verdicts, took in found)
 
     def fenced(self) -> tuple[Fenced, ...]:
         return tuple(self._fenced)

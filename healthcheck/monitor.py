@@ -15,6 +15,7 @@ from functools import partial
 from typing import Protocol, runtime_checkable
 
 from failover.core.values import Health
+from failover.ports.measures import QUICK_S, ProbeTold, Spreading
 from failover.ports.service import Finding, Probe
 from healthcheck.word import Together, Word, together
 
@@ -45,6 +46,9 @@ class _Watcher:
     def __init__(self, probe: Probe, now_s: float) -> None:
         self.probe = probe
         self.excuses = 0
+        self.excused = 0
+        self.failures = {health.value: 0 for health in Health if health.bad}
+        self.took = Spreading(QUICK_S)
         self.restart(now_s)
 
     def restart(self, now_s: float) -> None:
@@ -52,6 +56,12 @@ class _Watcher:
         self.word = Word(self.probe.rise, self.probe.fall)
         self.met = False
         self.grace_until_s = now_s + self.probe.grace_s
+
+    def told(self) -> ProbeTold:
+        """Its word, and what was counted of it over all resets."""
+        name, critical = self.probe.name, self.probe.critical
+        health = self.word.said.health.value
+        return ProbeTold(name, critical, health, dict(self.failures), self.excused, self.took.told())
 
     def says(self, now_s: float) -> tuple[str, Finding, bool]:
         """Its name, its word and its weight. A service that has not come up yet is `unknown` within the grace.
@@ -76,15 +86,13 @@ class Monitor:
     """`tell` is called on the loop with what all probes say together, when that (or why) has changed.
 
     `clock` gives seconds. An exception out of a probe is a bug: it goes to the loop's exception handler.
-    `excused`: how many failures were put down to our own starvation. `ends`: how often it was told that the service
-    has ended.
+    `ends`: how often it was told that the service has ended.
     """
 
     def __init__(self, probes: Sequence[Probe], tell: Tell, clock: Callable[[], float] | None = None) -> None:
         self._clock = clock or boot_clock
         self._watchers = [_Watcher(probe, self._clock()) for probe in probes]
         self._tell = tell
-        self.excused = 0
         self.ends = 0
         self._generation = 0
         self._told: Together | None = None
@@ -114,6 +122,15 @@ class Monitor:
         """The name of a probe that knows of a process of the service, an orphan too; "" if none does."""
         return next((watcher.probe.name for watcher in self._watchers if watcher.word.said.there), "")
 
+    @property
+    def excused(self) -> int:
+        """How many failures were put down to our own starvation."""
+        return sum(watcher.excused for watcher in self._watchers)
+
+    def probes_told(self) -> tuple[ProbeTold, ...]:
+        """Each probe by itself, in the order of the file."""
+        return tuple(watcher.told() for watcher in self._watchers)
+
     async def stop(self) -> None:
         """Ask no more, end what is being asked, and let the probes go."""
         self._generation += 1
@@ -141,10 +158,12 @@ class Monitor:
             old = None  # else every reset keeps its predecessor's task alive, and that one the one before
         due = self._clock()
         while generation == self._generation:
-            late_s = self._clock() - due
+            began_s = self._clock()
+            late_s = began_s - due
             asking = asyncio.create_task(watcher.probe.check())
             try:
                 finding, overrun_s = await self._wait_for(asking, watcher.probe.timeout_s)
+                watcher.took.add(self._clock() - began_s)
                 if generation == self._generation and not self._excused(watcher, finding, late_s, overrun_s):
                     self._count(watcher, finding)
             finally:
@@ -170,7 +189,7 @@ class Monitor:
             watcher.excuses = 0
             return False
         watcher.excuses += 1
-        self.excused += 1
+        watcher.excused += 1
         return True
 
     def _hear(self, watcher: _Watcher, finding: Finding) -> None:
@@ -181,6 +200,8 @@ class Monitor:
 
     def _count(self, watcher: _Watcher, finding: Finding) -> None:
         watcher.word.count(finding)
+        if finding.health.bad:
+            watcher.failures[finding.health.value] += 1
         watcher.met = watcher.met or finding.health is Health.HEALTHY
         self._tell_change()
 

@@ -23,6 +23,8 @@ from config.reference import markdown
 from config.schema import json_schema
 from failover.api.access import Tokens
 from failover.api.app import create_app
+from failover.api.metrics.metric import Label, Metric
+from failover.api.metrics.table import SECTIONS
 from failover.cli import exit_codes as command_codes
 from failover.cli import fence_local, may_start
 from failover.cli.app import app
@@ -149,6 +151,36 @@ def _body(about: Json, schemas: Json) -> Iterator[tuple[str, ...]]:
             yield f"`{name}`", "body", required, one.get("description", "")
 
 
+# --- metrics.md ---------------------------------------------------------------------------------
+
+
+def all_metrics() -> str:
+    """Every metric of /metrics, by section, and what its labels may say."""
+    head = ("metric", "kind", "labels", "meaning")
+    parts = []
+    for title, section in SECTIONS.items():
+        parts += [f"## {title}", table(head, [_metric(metric) for metric in section])]
+    labels = {name: label for section in SECTIONS.values() for metric in section for name, label in _labels(metric)}
+    parts += ["## Labels", table(("label", "of", "values"), [_label(*one) for one in sorted(labels.items())])]
+    return "\n\n".join(parts)
+
+
+def _metric(metric: Metric) -> tuple[str, ...]:
+    labels = ", ".join(f"`{name}`" for name in metric.labels) or "–"
+    return f"`{metric.full_name}`", metric.kind, labels, metric.help
+
+
+def _labels(metric: Metric) -> Iterator[tuple[tuple[str, str], Label]]:
+    """The same name may mean something else in another metric."""
+    for name, label in metric.labels.items():
+        yield (name, label.about), label
+
+
+def _label(key: tuple[str, str], label: Label) -> tuple[str, ...]:
+    values = ", ".join(f"`{value}`" for value in label.values) or f"at most {label.most}"
+    return f"`{key[0]}`", label.about, values
+
+
 # --- exit-codes.md ------------------------------------------------------------------------------
 
 
@@ -191,6 +223,7 @@ PAGES: dict[str, Callable[[Path], str]] = {
     "config.schema.json": lambda _: json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n",
     "cli.md": lambda page: _below_mark(page, command_line()),
     "rest.md": lambda page: _below_mark(page, endpoints()),
+    "metrics.md": lambda page: _below_mark(page, all_metrics()),
     "exit-codes.md": lambda _: codes(),
 }
 

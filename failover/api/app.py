@@ -11,6 +11,7 @@ from failover.api import events, fences, health, orders, paging, peer, problems,
 from failover.api.access import Tokens
 from failover.api.envelope import Envelope
 from failover.api.front import Front
+from failover.api.metrics import endpoint as metrics
 from failover.ports.controller import Controller
 from fencing.peer import PeerAuth
 
@@ -37,7 +38,7 @@ def create_app(controller: Controller, tokens: Tokens, peer_auth: PeerAuth | Non
     app.state.front = front
     app.add_middleware(Envelope)
     problems.install(app)
-    for part in (health, reading, events, orders, fences, paging):
+    for part in (health, reading, events, metrics, orders, fences, paging):
         part.install(app, front)
     peer.install(app, front, peer_auth)
     return app

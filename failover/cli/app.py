@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from failover.cli import files, install, last_will, ordering, reading
+from failover.cli import files, install, last_will, ordering, reading, watch
 from failover.cli.exit_codes import ExitCode
 from failover.cli.fence import fence
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 for command in (
     reading.status,
+    watch.watch,
     reading.why,
     reading.history,
     ordering.switchover,

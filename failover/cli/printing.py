@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 _WIDTH = 120  # where there is no terminal to ask
 _COLOURS = {"active": "green", "standby": "green", "healthy": "green", "unhealthy": "red", "not responding": "red"}
@@ -49,6 +50,11 @@ def console() -> Console:
 
 def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Print a table."""
+    console().print(made_table(head, rows))
+
+
+def made_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+    """A table, to be shown."""
     from rich.table import Table
     from rich.text import Text
 
@@ -56,19 +62,25 @@ def table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     for row in rows:
         words = [plain(cell).replace("_", " ") if cell in _WORDS else plain(cell) for cell in row]
         made.add_row(*(Text(word, style=_COLOURS.get(word, "")) for word in words))
-    console().print(made)
+    return made
 
 
 def service(cluster: View) -> None:
     """Print the service in a few lines: who is active, what is wrong."""
-    say(f"{cluster['service']}: {_active(cluster)}")
-    say(_lock(cluster))
+    for line in headlines(cluster):
+        say(line)
+
+
+def headlines(cluster: View) -> Iterator[str]:
+    """The service in a few lines."""
+    yield f"{cluster['service']}: {_active(cluster)}"
+    yield _lock(cluster)
     if cluster["pause"]:
         pause = cluster["pause"]
-        say(f"PAUSED: automatic moves are off: {pause['reason']} (by {pause['by']}, since {pause['since'] or '?'})")
+        yield f"PAUSED: automatic moves are off: {pause['reason']} (by {pause['by']}, since {pause['since'] or '?'})"
     if cluster["switchover"]:
         order = cluster["switchover"]
-        say(f"Switchover from {order['from']} to {order['to'] or 'the best candidate'}: {order['reason']}")
+        yield f"Switchover from {order['from']} to {order['to'] or 'the best candidate'}: {order['reason']}"
 
 
 def _active(cluster: View) -> str:

@@ -12,6 +12,7 @@ from failover.core.values import Health
 
 MOVES = "moves"
 RESTARTS = "restarts"
+FAILOVER, SWITCHOVER, DRAIN = "failover", "switchover", "drain"
 MOST_COUNTED = 50  # `limits.failovers` above it is no brake; more `limits.restarts` are not allowed
 
 
@@ -36,13 +37,19 @@ def _timers(what: str) -> list[str]:
 
 def has_moved(before: State, after: State) -> bool:
     """Whether another node than before was active last, and no operator had ordered that."""
+    return kind_of_move(before, after) == FAILOVER
+
+
+def kind_of_move(before: State, after: State) -> str:
+    """How it came that another node than before was active last; "" if none was."""
     old, new = before.crumb.record, after.crumb.record
     if old is None or new is None or old.node == new.node or new.epoch <= old.epoch:
-        return False
+        return ""
     orders = [control.switchover for control in (before.control, after.control)]
     orders += [ended.order for ended in after.control.ended]
-    ordered = any(order is not None and order.epoch == old.epoch for order in orders)
-    return not ordered and old.node.name not in after.control.drained
+    if any(order is not None and order.epoch == old.epoch for order in orders):
+        return SWITCHOVER
+    return DRAIN if old.node.name in after.control.drained else FAILOVER
 
 
 def braked(state: State) -> bool:

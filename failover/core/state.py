@@ -190,11 +190,18 @@ def _lags(state: State) -> str:
     most = state.settings.max_lag
     if most is None:
         return ""
-    if state.position is None:
+    behind = lag(state)
+    if behind is None:
         return "its position is not known, so max_lag bars it"
+    return f"its position is more than max_lag ({most}) behind the freshest one" if behind > most else ""
+
+
+def lag(state: State) -> int | None:
+    """How far this node is behind the freshest position that is known; None: it does not know its own."""
+    if state.position is None:
+        return None
     known = [member.position for member in state.members if member.position is not None]
-    lag = max([*known, state.freshest[1]]) - state.position
-    return f"its position is more than max_lag ({most}) behind the freshest one" if lag > most else ""
+    return max([*known, state.freshest[1]]) - state.position
 
 
 def fresher(state: State) -> tuple[int, int]:

@@ -28,8 +28,10 @@ from failover.ports.service import Probe, ServiceControl, Sight
 from failover.ports.store import Store
 from failover.runtime.adoption import Adoption
 from failover.runtime.controller import RunningController
-from failover.runtime.edge import AsyncEdge, Deadlines
+from failover.runtime.edge import AsyncEdge, Deadlines, boot_time_s
 from failover.runtime.lease import LeaseTerms
+from failover.runtime.measured import MeasuredControl
+from failover.runtime.tally import Tally
 from failover.runtime.timetable import Reckon, Timetable, Told
 from failover.stores import STORES
 from failover.support.deferred_models import models_built_when_used
@@ -87,6 +89,7 @@ class Works:
     health: ServiceHealth
     book: ProofBook
     folder: Path
+    tally: Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,11 @@ def make_control(
     return CONTROLS[config.control.kind](config.control, context)
 
 
+def measured(control: ServiceControl, tally: Tally) -> ServiceControl:
+    """The control, with what it is asked counted."""
+    return MeasuredControl(control, tally.hook_ended, boot_time_s)
+
+
 def _tokens(config: Config) -> Tokens:
     from failover.api.access import Tokens
 
@@ -272,7 +280,8 @@ async def assemble(
     peer = PeerAuth(config.api.peer_secret.reveal().encode()) if config.api.peer_secret else None
     systemd = cache(connect)  # one connection for all, and none where no unit is named
     health = ServiceHealth()
-    control = make_control(config, launcher, systemd, health)
+    tally = Tally(boot_time_s)
+    control = measured(make_control(config, launcher, systemd, health), tally)
     store = make_store(config)
     fences, book = make_fences(config, identity, launcher, peer, folder.path)
     loop = asyncio.get_running_loop()
@@ -288,6 +297,7 @@ async def assemble(
         lambda negotiated_s: terms_for(config, negotiated_s),
         self_fence,
         lambda: launcher.alive(PROMOTE),
+        tally.renewed,
     )
     adoption = make_adoption(config, folder, identity, store, edge, hooks.alive, then)
     controller = RunningController(
@@ -306,8 +316,9 @@ async def assemble(
         adoption=adoption,
         timetable=Timetable(reckoning(config), asked_session_s(config)),
         bar=self_fence.bar if self_fence is not None else "",
+        tally=tally,
     )
-    return Works(controller, launcher, store, edge, peer, adoption, hooks, systemd, health, book, folder.path)
+    return Works(controller, launcher, store, edge, peer, adoption, hooks, systemd, health, book, folder.path, tally)
 
 
 async def compose(config: Config, folder: StateFolder, version: str, stop: Callable[[int, str], None]) -> Parts:

@@ -22,6 +22,7 @@ from failover.daemon.compose import (
     deadlines_of,
     make_control,
     make_monitor,
+    measured,
     reckoning,
     settings_of,
     standing_every_s,
@@ -144,7 +145,7 @@ class Reloader:
             monitor = make_monitor(config, works, _once_known(works.controller.tell_health))
         return Reloaded(
             settings=settings_of(config, self._version),
-            control=make_control(config, works.launcher, works.systemd, works.health),
+            control=measured(make_control(config, works.launcher, works.systemd, works.health), works.tally),
             fences=make_fence_parts(config, own, works.launcher, works.peer, works.folder, works.book),
             deadlines=deadlines_of(config),
             role_every_s=config.control.role_every_s,

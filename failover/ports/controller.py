@@ -22,6 +22,7 @@ from failover.core.values import (
     Verdict,
 )
 from failover.ports.fences import FenceDesk, FenceSight
+from failover.ports.measures import Fitness, Measures
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ class Snapshot:
     `lease_s`: how long after `proven_s` the lock is certainly ours. `blocked`: what an operator must do, or "".
     `impaired`: how many probes fail that are not critical.
     `timing`: the longest that a failover may take, and its parts, under the session time-out that counts.
+    `step_down_s`: when the demote must begin unless another renewal is acknowledged (under `hold`: when the lock is in
+    doubt), same clock; None: the lock is not proven. `fencing_blocked`: of what blocks, it is the fence.
+    `watchdog_armed` None: none is configured. `adoptions`: of predecessors, within `limits.within`.
     `standby_stopped`: a standby's service is down (`control.standby: stopped`); only then does its start say anything.
     """
 
@@ -82,6 +86,13 @@ class Snapshot:
     impaired: int = 0
     timing: Mapping[str, float | None] = field(default_factory=dict)
     fences: FenceSight = field(default_factory=FenceSight)
+    step_down_s: float | None = None
+    fencing_blocked: bool = False
+    watchdog_armed: bool | None = None
+    adoptions: int = 0
+    config_hash: str = ""
+    fitness: Fitness = field(default_factory=Fitness)
+    measures: Measures = field(default_factory=Measures)
     extra: dict[str, Any] = field(default_factory=dict)
 
 

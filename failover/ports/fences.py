@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from failover.core.values import Breadcrumb, Confirmation, Node, Verdict
+from failover.ports.measures import Asked
 from failover.ports.service import Proof, Traits
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class FenceSight:
 
     fenceable: peers that this node has lately proven it could fence. unusable: peers for which no level is left that
     could end the chain. stale: peers whose proofs have all grown too old. fenced: who has not come back since.
-    needs_help: methods that are useless against a host without power.
+    needs_help: methods that are useless against a host without power. struck: strikes of each method since the start of
+    the process, those of live tests too.
     """
 
     levels: tuple[tuple[str, ...], ...] = ()
@@ -124,6 +126,7 @@ class FenceSight:
     needs_help: tuple[str, ...] = ()
     fenced: tuple[Fenced, ...] = ()
     restores: tuple[Restoring, ...] = ()
+    struck: tuple[Asked, ...] = ()
 
 
 class Proofs(Protocol):
@@ -149,6 +152,9 @@ class Proofs(Protocol):
 
     def strikes(self) -> tuple[Struck, ...]:
         """The newest strikes, the oldest first."""
+
+    def struck_often(self) -> tuple[Asked, ...]:
+        """How often each method has struck since the start of the process, and how long that took."""
 
     def fenced(self) -> tuple[Fenced, ...]:
         """Nodes that were fenced and have not been seen since."""

@@ -135,6 +135,11 @@ class Adoption:
         """Under which the predecessor was active, while nobody knows yet whether this node still is; else 0."""
         return self._kept.epoch if self._waiting and self._kept.role is Role.ACTIVE else 0
 
+    @property
+    def lately(self) -> int:
+        """How often a predecessor was taken over within `limits.within`."""
+        return len(self._lately())
+
     def wire(self, engine: Engine, granted: Callable[[float], None]) -> None:
         """Say whom to tell. `granted` hears the session time-out in seconds before anything is adopted."""
         self._engine = engine
@@ -247,7 +252,7 @@ class Adoption:
 
     def _too_many(self) -> str:
         """S10: whoever has to be restarted again and again must not keep the service."""
-        lately = len(self._lately())
+        lately = self.lately
         if lately < MOST_ADOPTIONS:
             return ""
         return f"{lately} adoptions within {self._within_s:g} s (limits.within) are enough"

@@ -26,6 +26,7 @@ from failover.core.state import State
 from failover.core.step import Step
 from failover.core.values import Control, Health, Node, Role, ServiceRole, Settings, Verdict
 from failover.ports.controller import DemoteAnswer, Operation, OrderRefused, Snapshot
+from failover.ports.measures import Measures, ProbeTold
 from failover.ports.service import ServiceControl, Standing
 from failover.ports.store import Store
 from failover.runtime.adoption import Adoption
@@ -38,6 +39,7 @@ from failover.runtime.orders import Orders
 from failover.runtime.phases import Phases
 from failover.runtime.reports import Journal, log, snapshot_of, wall_time
 from failover.runtime.stall import StallWatch
+from failover.runtime.tally import Tally
 from failover.runtime.timetable import Reckon, Timetable
 
 TICK_S = 1.0
@@ -45,6 +47,7 @@ HISTORY_AFTER_S = 0.2
 HISTORY_LIMIT_S = 5.0
 END_AGAIN_S = 5.0
 SETTLED = (Role.ACTIVE, Role.STANDBY, Role.OUT)
+NOTHING_MEASURED = Measures()
 FROM_CLAIM_ON = (Role.CLAIMING, Role.PROMOTING, Role.ACTIVE)
 
 
@@ -54,6 +57,7 @@ class HealthMonitor(Protocol):
     def start(self) -> None: ...
     async def stop(self) -> None: ...
     def reset(self) -> None: ...
+    def probes_told(self) -> tuple[ProbeTold, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +96,10 @@ class RunningController:
         adoption: Adoption | None = None,
         timetable: Timetable | None = None,
         bar: str = "",
+        tally: Tally | None = None,
     ) -> None:
         self._loop = loop
+        self._tally = tally if tally is not None else Tally(edge.now_s)
         self._timetable = timetable
         self._edge = edge
         self._store = store
@@ -237,7 +243,7 @@ class RunningController:
 
     async def _tick(self) -> None:
         """The heartbeat: the snapshot is fresh only while the loop turns (S11)."""
-        watch = StallWatch(TICK_S, self._stalled, self._jumped)
+        watch = StallWatch(TICK_S, self._stalled, self._jumped, on_tick=self._tally.ticked)
         while True:
             watch.tick()
             self.beats += 1
@@ -246,10 +252,12 @@ class RunningController:
             await asyncio.sleep(TICK_S)
 
     def _stalled(self, seconds: float) -> None:
+        self._tally.stalled(seconds)
         log.warning("this controller stood still for %.1f s; others go first for a while", seconds)
         self.engine.post(Stalled(f"this controller stood still for {seconds:.1f} s"))
 
     def _jumped(self, seconds: float) -> None:
+        self._tally.clock_jumps += 1
         log.warning("the wall clock jumped by %+.1f s; others go first for a while", seconds)
         self.engine.post(Stalled(f"the wall clock jumped by {seconds:+.1f} s"))
 
@@ -283,6 +291,7 @@ class RunningController:
         if isinstance(event, SessionOpened):
             self._measure_session(event.session.timeout_s)
         self._phases.note(before.role, result.state.role)
+        self._tally.observe(before, event, result)
         self.fences.observe(before, result.state)
         self._rest_if_standby(result.state)
         self._untold.append((wall_time(), before, event, result))
@@ -368,6 +377,10 @@ class RunningController:
             retry_in_s=self._retry_in_s(),
             timing=self._timetable.figures if self._timetable is not None else {},
             fences=self.fences.sight(),
+            step_down_s=lease.ends_s,
+            watchdog_armed=self._edge.watchdog_armed,
+            adoptions=self._adoption.lately if self._adoption is not None else 0,
+            measures=self._tally.told(self.monitor.probes_told() if self.monitor is not None else ()),
         )
 
     def _retry_in_s(self) -> float | None:
@@ -458,7 +471,7 @@ class RunningController:
 
 def _told(snapshot: Snapshot) -> Snapshot:
     """What a watcher wants to hear of: all but what changes with time alone."""
-    return replace(snapshot, taken_s=0.0, proven_s=None, retry_in_s=None)
+    return replace(snapshot, taken_s=0.0, proven_s=None, step_down_s=None, retry_in_s=None, measures=NOTHING_MEASURED)
 
 
 def _hand_on(loop: asyncio.AbstractEventLoop, heard: Callable[[Any], None], answer: Any) -> None:

@@ -39,7 +39,7 @@ from failover.core.events import Claimed, Demoted, Event, Fenced, Followed, Leas
 from failover.core.values import Breadcrumb, Lock, Verdict
 from failover.ports.self_fence import PUBLISHED, SelfFence
 from failover.ports.service import Prove, Result, ServiceControl, Strike
-from failover.ports.store import Store
+from failover.ports.store import Renewal, Store
 from failover.runtime.engine import Cancellable, Running
 from failover.runtime.lease import Lease, LeaseTerms
 from failover.runtime.publisher import Publisher
@@ -120,8 +120,12 @@ class AsyncEdge:
         terms_for: TermsFor,
         self_fence: SelfFence | None = None,
         promoting: Callable[[], bool] = lambda: False,
+        renewed: Callable[[Renewal], None] = lambda _: None,
     ) -> None:
-        """`promoting`: whether a promote may be running, one that nobody waits for any more too."""
+        """`promoting`: whether a promote may be running, one that nobody waits for any more too.
+
+        `renewed` hears of each answer to a renewal.
+        """
         self._loop = loop
         self._names = (service, node)
         self._store = store
@@ -133,6 +137,7 @@ class AsyncEdge:
         self._held_s: float | None = None
         self._self_fence = self_fence
         self._promoting = promoting
+        self._renewed = renewed
         self._adopted: Breadcrumb | None = None
         self._lease_session = ""
         self._session_timeout_s = deadlines.store_s
@@ -303,12 +308,17 @@ class AsyncEdge:
         except TimeoutError:
             return False
 
-    def _renew(self, session: str, lock: Lock, answer: Callable[..., None]) -> None:
-        def heard(renewal: object) -> None:
-            if not self._loop.is_closed():
-                self._loop.call_soon_threadsafe(answer, renewal)
+    def _renew(self, session: str, lock: Lock, answer: Callable[[Renewal], None]) -> None:
+        def heard(renewal: Renewal) -> None:
+            self._renewed(renewal)
+            answer(renewal)
 
-        self._store.renew(session, lock, heard)
+        self._store.renew(session, lock, self.from_thread(heard))
+
+    @property
+    def watchdog_armed(self) -> bool | None:
+        """Whether this host will reset itself unless it is fed; None: no watchdog is configured."""
+        return None if self._self_fence is None else self._self_fence.armed
 
     def at_once(self, effect: Effect) -> None:
         if isinstance(effect, PublishMember):

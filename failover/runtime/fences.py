@@ -265,6 +265,7 @@ class Fences:
             needs_help=tuple(sorted(terms.needs_help)),
             fenced=self._book.fenced(),
             restores=self.restorer.restores(),
+            struck=self._book.struck_often(),
         )
 
     def strikes(self) -> tuple[Struck, ...]:

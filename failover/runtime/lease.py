@@ -84,6 +84,11 @@ class Lease:
     def renew_every_s(self) -> float:
         return self._terms.renew_every_s
 
+    @property
+    def ends_s(self) -> float | None:
+        """When a step-down must begin, unless another proof comes first; None: nothing is proven."""
+        return None if self.proven_s is None else self._ends_s(self.proven_s)
+
     def start(self, session: str, lock: Lock, sent_s: float, terms: LeaseTerms) -> None:
         """The lock was won by a write sent at `sent_s`."""
         self.stop()

@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from failover.core.events import Event
-from failover.core.state import State, health_in_words
+from failover.core.limits import braked
+from failover.core.state import State, can_take_over, health_in_words, lag, obstacle
 from failover.core.step import Step
 from failover.core.values import Role
 from failover.ports.controller import HistoryLine, Snapshot
 from failover.ports.fences import FenceSight
+from failover.ports.measures import Fitness, Measures
 
 REMEMBERED = 200
 
@@ -112,7 +114,7 @@ def blocked(state: State) -> str:
         )
     if not state.failures:
         return ""
-    if cause.startswith("fencing "):
+    if fencing_blocked(state):
         record = state.crumb.record
         name = record.node.name if record else "the old active"
         return (
@@ -125,6 +127,28 @@ def blocked(state: State) -> str:
     if state.role is Role.OUT and cause.startswith("demote answered"):
         return f"{cause}. Stop the service on this node by hand; tried again automatically"
     return ""
+
+
+def fencing_blocked(state: State) -> bool:
+    """Whether the last attempt ended because the last active could not be fenced."""
+    return state.role is not Role.ACTIVE and state.failures > 0 and state.cause.startswith("fencing ")
+
+
+def fitness_of(state: State) -> Fitness:
+    """How this node stands in the race."""
+    settings, me = state.settings, state.identity.node
+    others = (member for member in state.members if member.node != me)
+    return Fitness(
+        bar=obstacle(state),
+        position=state.position,
+        lag=lag(state),
+        can_take_over=tuple(member.node.name for member in others if can_take_over(state, member)),
+        moves=state.moves,
+        moves_limit=settings.failovers,
+        braked=braked(state),
+        restarts=state.restarts,
+        restarts_limit=settings.restarts,
+    )
 
 
 def _ill(state: State) -> str:
@@ -148,6 +172,10 @@ def snapshot_of(
     retry_in_s: float | None = None,
     timing: Mapping[str, float | None] | None = None,
     fences: FenceSight | None = None,
+    step_down_s: float | None = None,
+    watchdog_armed: bool | None = None,
+    adoptions: int = 0,
+    measures: Measures | None = None,
 ) -> Snapshot:
     """Everything that is told, as of `taken_s`."""
     session = state.session
@@ -185,4 +213,11 @@ def snapshot_of(
         recent=recent,
         timing=timing or {},
         fences=fences or FenceSight(),
+        step_down_s=step_down_s,
+        fencing_blocked=fencing_blocked(state),
+        watchdog_armed=watchdog_armed,
+        adoptions=adoptions,
+        config_hash=state.settings.config_hash,
+        fitness=fitness_of(state),
+        measures=measures or Measures(),
     )

@@ -30,6 +30,7 @@ def read_clocks() -> Clocks:
 
 class StallWatch:
     """`on_stall(seconds)`: a tick came so much too late. `on_jump(seconds)`: the wall clock was set, forward or back.
+    `on_tick(seconds)`: how late each one came, however little; never negative.
 
     `stalled_s` and `stalls` count since the start. A slow drift of the wall clock is no jump: it is told only if it
     goes beyond `jump_s` between two ticks.
@@ -41,6 +42,7 @@ class StallWatch:
         on_stall: Callable[[float], None],
         on_jump: Callable[[float], None] = lambda _seconds: None,
         *,
+        on_tick: Callable[[float], None] = lambda _seconds: None,
         late_s: float = LATE_S,
         jump_s: float = JUMP_S,
         clocks: Callable[[], Clocks] = read_clocks,
@@ -48,6 +50,7 @@ class StallWatch:
         self._every_s = every_s
         self._on_stall = on_stall
         self._on_jump = on_jump
+        self._on_tick = on_tick
         self._late_s = late_s
         self._jump_s = jump_s
         self._clocks = clocks
@@ -63,6 +66,7 @@ class StallWatch:
             return
         passed_s = now.boot_s - last.boot_s
         late_s = passed_s - self._every_s
+        self._on_tick(max(0.0, late_s))
         if late_s > self._late_s:
             self.stalls += 1
             self.stalled_s += late_s

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from failover.core.limits import MOST_COUNTED, MOVES, count, has_moved, take_back
+from failover.core.limits import MOST_COUNTED, MOVES, count, has_moved, kind_of_move, take_back
 from failover.core.move import Move
 from failover.core.state import State
-from failover.core.values import Breadcrumb, Crumb, Settings
+from failover.core.values import Breadcrumb, Control, Crumb, Settings, Switchover
 from tests.core.words import identity, node
 
 STATE = State(identity("db1"), Settings())
@@ -31,3 +31,13 @@ def test_a_move_is_a_new_epoch_on_another_node() -> None:
     assert not has_moved(after("db1", 7), after("db1", 8)), "restarted in place"
     assert not has_moved(after("db1", 7), after("db2", 7)), "an old record, read late"
     assert not has_moved(STATE, after("db2", 8)), "the first reading"
+
+
+def test_a_move_that_was_ordered_is_told_from_a_failover() -> None:
+    before, moved = after("db1", 7), after("db2", 8)
+    assert kind_of_move(before, moved) == "failover"
+    ordered = Control(1, switchover=Switchover("o1", "db1", "db2", 7))
+    assert kind_of_move(replace(before, control=ordered), moved) == "switchover"
+    drained = Control(1, drained=frozenset({"db1"}))
+    assert kind_of_move(before, replace(moved, control=drained)) == "drain"
+    assert kind_of_move(before, before) == ""

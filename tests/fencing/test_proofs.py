@@ -296,3 +296,16 @@ def test_a_boot_in_which_the_node_was_active_again_has_not_ended(tmp_path: Path)
     record_of(tmp_path)
     assert boots(tmp_path).off_since(CRUMB)
     assert not boots(tmp_path).off_since(replace(CRUMB, epoch=CRUMB.epoch + 1))
+
+
+def test_strikes_are_counted_by_method_and_verdict_since_the_start_of_the_process(tmp_path: Path) -> None:
+    book = book_in(tmp_path)
+    for number, verdict in enumerate((Verdict.UNKNOWN, Verdict.DONE)):
+        book.struck(StrikeRecord("db2", 42, 1, "bmc", number, verdict, "said so", 3.0))
+    bmc, stop = book.struck_often()
+    assert (bmc.name, stop.name) == ("bmc", "stop")
+    assert bmc.verdicts == {"done": 1, "not_done": 0, "unknown": 1}
+    assert (bmc.took.sum_s, stop.took.sum_s) == (6.0, 0.0)
+    book.configure({"stop": "{}"}, NODES)
+    assert [one.name for one in book.struck_often()] == ["stop"]
+    assert sum(book_in(tmp_path).struck_often()[0].verdicts.values()) == 0, "a restarted controller begins at nothing"

@@ -50,6 +50,21 @@ def test_it_tells_changes_and_nothing_else() -> None:
     watched(story)
 
 
+def test_each_probe_is_counted_by_itself_over_all_resets() -> None:
+    async def story(monitor: Monitor, told: Told, puppet: Puppet) -> None:
+        puppet.finding = ILL
+        await told.says(Health.UNHEALTHY)
+        monitor.reset()
+        await told.says(Health.UNHEALTHY)
+        (probe,) = monitor.probes_told()
+        assert (probe.name, probe.critical, probe.health) == ("puppet", True, "unhealthy")
+        assert probe.failures["unhealthy"] >= 2
+        assert probe.failures["not_responding"] == 0
+        assert sum(probe.took.counts) >= probe.failures["unhealthy"]
+
+    watched(story)
+
+
 def test_a_service_that_stays_ill_for_another_reason_is_told_again() -> None:
     async def story(monitor: Monitor, told: Told, puppet: Puppet) -> None:
         puppet.finding = ILL

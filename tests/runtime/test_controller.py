@@ -39,6 +39,8 @@ class ControllersStore(WrittenStore):
 class ControllersEdge(AdoptingEdge):
     """With what the controller needs of it besides."""
 
+    watchdog_armed: bool | None = None
+
     def wire(self, extras: Any, post: Callable[[Event], None]) -> None:
         self.lease = Lease(self, lambda *_: None, post)
 

@@ -77,6 +77,14 @@ def test_s6_the_demote_begins_early_enough_to_end_inside_the_lease(held: Held) -
     assert held.posted == [(last_s + 4.0 - 1.5, LeaseRanOut("s1"))]
 
 
+def test_it_says_when_the_step_down_must_begin_for_as_long_as_the_lock_is_proven(held: Held) -> None:
+    assert held.lease.ends_s is None
+    held.start()
+    assert held.lease.ends_s == held.clock.now_s() + 4.0 - 1.5
+    held.lease.stop()
+    assert held.lease.ends_s is None
+
+
 def test_s6_hold_moves_nothing_by_itself(held: Held) -> None:
     held.start(LeaseTerms(1.0, 4.0, 1.5, step_down=False))
     held.store.outcome = None

@@ -17,8 +17,15 @@ class Watched:
         self.now = Clocks(100.0, 5000.0)
         self.stalls: list[float] = []
         self.jumps: list[float] = []
+        self.late: list[float] = []
         self.watch = StallWatch(
-            1.0, self.stalls.append, self.jumps.append, late_s=0.5, jump_s=2.0, clocks=lambda: self.now
+            1.0,
+            self.stalls.append,
+            self.jumps.append,
+            on_tick=self.late.append,
+            late_s=0.5,
+            jump_s=2.0,
+            clocks=lambda: self.now,
         )
         self.watch.tick()
 
@@ -44,6 +51,13 @@ def test_a_tick_that_is_too_late_tells_by_how_much() -> None:
     watched = Watched()
     watched.passes(4.0)
     assert watched.stalls == [3.0]
+
+
+def test_how_late_each_tick_was_is_told_and_early_ones_are_not_late() -> None:
+    watched = Watched()
+    for passed_s in (1.25, 0.5, 4.0):
+        watched.passes(passed_s)
+    assert watched.late == [0.25, 0.0, 3.0]
 
 
 def test_stalls_add_up() -> None:
