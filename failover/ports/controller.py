@@ -47,6 +47,7 @@ class Snapshot:
     `impaired`: how many probes fail that are not critical.
     `timing`: the longest that a failover may take, and its parts, under the session time-out that counts.
     `standby_stopped`: a standby's service is down (`control.standby: stopped`); only then does its start say anything.
+    `adopting`: a predecessor's session is being taken over, and it is not known yet whether this node still is active.
     """
 
     taken_s: float
@@ -79,6 +80,7 @@ class Snapshot:
     started_at: str
     recent: tuple[HistoryLine, ...] = ()
     standby_stopped: bool = True
+    adopting: bool = False
     impaired: int = 0
     timing: Mapping[str, float | None] = field(default_factory=dict)
     fences: FenceSight = field(default_factory=FenceSight)
