@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.acceptance.balanced import PLAIN_CHECKS, SHIPPED, UNPROVEN_IS_ENOUGH, Client, Doors, balanced
+from tests.acceptance.balanced import PLAIN_CHECKS, SHIPPED, UNPROVEN_IS_ENOUGH, Doors, balanced
 from tests.acceptance.cluster import Cluster, Host, cluster
 from tests.servers import haproxy
 from tests.servers.redis import RedisError, ask
+from tests.servers.redis_client import Client
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
 
