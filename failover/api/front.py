@@ -19,6 +19,9 @@ HISTORY_TIMEOUT_S = 3.0
 KNOWN_HISTORY_TIMEOUT_S = 1.0  # the page must not wait for what it can do without
 HISTORY_KEPT_S = 2.0  # so that many open pages do not become many reads of the store
 LONGEST_ANSWER_S = 30.0
+# A load balancer must not end every connection because a controller is restarted. Longer than an adoption takes.
+ADOPTION_S = 2.0
+ASK_AGAIN_S = 0.02
 
 Answer = TypeVar("Answer")
 
@@ -49,6 +52,13 @@ class Front:
         if self.is_stale(snapshot, now_s):
             raise stale(snapshot, now_s)
         return snapshot, now_s
+
+    async def adopted(self) -> None:
+        """Return once it is known what became of a predecessor's session; after ADOPTION_S seconds in any case."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ADOPTION_S):
+                while self.controller.snapshot().adopting and not self.closing.is_set():
+                    await asyncio.sleep(ASK_AGAIN_S)
 
     async def history(self, limit_s: float = HISTORY_TIMEOUT_S) -> list[dict[str, Any]]:
         """The service's history. Raises ProblemError 504, or the controller's OrderRefused, when it does not come."""

@@ -1,6 +1,7 @@
 """The health checks for load balancers: GET, HEAD and OPTIONS, 200 or 503 (S11).
 
-What is answered is decided in `judgement`; a stale snapshot is 503 for every check.
+What is answered is decided in `judgement`; a stale snapshot is 503 for every check. While a restarted controller takes
+over the session of the one before, the answer waits for that, for a moment.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def install(app: FastAPI, front: Front) -> None:
 
 def _add(router: APIRouter, front: Front, name: str) -> None:
     async def check(request: Request) -> Response:
+        if name != "live":  # a "no" in the middle of an adoption would be hasty
+            await front.adopted()
         return _answer(front, name, request)
 
     answers: dict[int | str, dict[str, Any]] = {200: {"description": "yes"}, 503: {"description": "no"}}

@@ -51,6 +51,7 @@ class Snapshot:
     doubt), same clock; None: the lock is not proven. `fencing_blocked`: of what blocks, it is the fence.
     `watchdog_armed` None: none is configured. `adoptions`: of predecessors, within `limits.within`.
     `standby_stopped`: a standby's service is down (`control.standby: stopped`); only then does its start say anything.
+    `adopting`: a predecessor's session is being taken over, and it is not known yet whether this node still is active.
     """
 
     taken_s: float
@@ -83,6 +84,7 @@ class Snapshot:
     started_at: str
     recent: tuple[HistoryLine, ...] = ()
     standby_stopped: bool = True
+    adopting: bool = False
     impaired: int = 0
     timing: Mapping[str, float | None] = field(default_factory=dict)
     fences: FenceSight = field(default_factory=FenceSight)

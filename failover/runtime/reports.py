@@ -176,6 +176,7 @@ def snapshot_of(
     watchdog_armed: bool | None = None,
     adoptions: int = 0,
     measures: Measures | None = None,
+    adopting: bool = False,
 ) -> Snapshot:
     """Everything that is told, as of `taken_s`."""
     session = state.session
@@ -220,4 +221,5 @@ def snapshot_of(
         config_hash=state.settings.config_hash,
         fitness=fitness_of(state),
         measures=measures or Measures(),
+        adopting=adopting,
     )

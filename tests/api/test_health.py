@@ -1,5 +1,6 @@
 """The health checks over a real server (S11, S6)."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,25 @@ def test_active_says_whether_the_lock_is_proven(
     for query in ("?proven", "?proven=1", "?proven=true"):
         assert status_of(api, f"/active{query}").status_code == proven
     assert status_of(api, "/active?proven=0").status_code == plain
+
+
+def test_a_check_waits_until_the_predecessors_session_has_been_adopted(
+    api: ServedController, controller: InMemoryController
+) -> None:
+    controller.shown = standby_snapshot(role=Role.STARTING, adopting=True)
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(status_of, api, "/active?proven")
+        assert status_of(api, "/live").status_code == 200, "the controller lives, that much is known"
+        assert not asked.done()
+        controller.shown = active_snapshot()
+        assert asked.result(5).status_code == 200
+
+
+def test_an_adoption_that_does_not_come_to_an_end_is_a_no(
+    api: ServedController, controller: InMemoryController
+) -> None:
+    controller.shown = standby_snapshot(role=Role.STARTING, adopting=True)
+    assert status_of(api, "/active").status_code == 503
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.ACTIVE])

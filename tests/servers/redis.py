@@ -125,15 +125,36 @@ class Redis:
 
 def ask(port: int, *commands: tuple[str, ...]) -> list[Reply]:
     """Commands on one connection (WAIT speaks of its own connection's writes only); as `Redis.command`."""
-    replies: list[Reply] = []
-    with (
-        socket.create_connection((LOOPBACK, port), timeout=_ANSWER_S) as connection,
-        connection.makefile("rb") as answer,
-    ):
-        for words in commands:
-            connection.sendall(_encoded(words))
-            replies.append(_reply(answer))
-    return replies
+    with Connection(port) as connection:
+        return [connection.ask(*words) for words in commands]
+
+
+class Connection:
+    """One connection that stays open from command to command; as a context manager. Raises as `Redis.command`."""
+
+    def __init__(self, port: int, host: str = LOOPBACK, answer_s: float = _ANSWER_S) -> None:
+        self._socket = socket.create_connection((host, port), timeout=answer_s)
+        self._answers = self._socket.makefile("rb")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def ask(self, *words: str) -> Reply:
+        """One command's answer."""
+        self._socket.sendall(_encoded(words))
+        return _reply(self._answers)
+
+    def close(self) -> None:
+        self._answers.close()
+        self._socket.close()
 
 
 def _encoded(words: tuple[str, ...]) -> bytes:
