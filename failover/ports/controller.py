@@ -48,8 +48,9 @@ class Snapshot:
     `impaired`: how many probes fail that are not critical.
     `timing`: the longest that a failover may take, and its parts, under the session time-out that counts.
     `step_down_s`: when the demote must begin unless another renewal is acknowledged (under `hold`: when the lock is in
-    doubt), same clock; None: the lock is not proven. `fencing_blocked`: of what blocks, it is the fence.
-    `watchdog_armed` None: none is configured. `adoptions`: of predecessors, within `limits.within`.
+    doubt), same clock; None: the lock is not proven. `renew_every_s`: from one renewal to the next.
+    `fencing_blocked`: of what blocks, it is the fence. `watchdog_armed` None: none is configured. `adoptions`: of
+    predecessors, within `limits.within`.
     `standby_stopped`: a standby's service is down (`control.standby: stopped`); only then does its start say anything.
     `adopting`: a predecessor's session is being taken over, and it is not known yet whether this node still is active.
     """
@@ -89,6 +90,7 @@ class Snapshot:
     timing: Mapping[str, float | None] = field(default_factory=dict)
     fences: FenceSight = field(default_factory=FenceSight)
     step_down_s: float | None = None
+    renew_every_s: float | None = None
     fencing_blocked: bool = False
     watchdog_armed: bool | None = None
     adoptions: int = 0

@@ -378,6 +378,7 @@ class RunningController:
             timing=self._timetable.figures if self._timetable is not None else {},
             fences=self.fences.sight(),
             step_down_s=lease.ends_s,
+            renew_every_s=lease.renew_every_s,
             watchdog_armed=self._edge.watchdog_armed,
             adoptions=self._adoption.lately if self._adoption is not None else 0,
             measures=self._tally.told(self.monitor.probes_told() if self.monitor is not None else ()),
@@ -400,6 +401,9 @@ class RunningController:
 
     def snapshot(self) -> Snapshot:
         self._tell()  # S11: never older than the last step
+        lease = self._edge.lease
+        if lease.proven_s != self._snapshot.proven_s:  # a proof is no step; the snapshot's age stays what it is
+            self._snapshot = replace(self._snapshot, proven_s=lease.proven_s, step_down_s=lease.ends_s)
         return self._snapshot
 
     def now_s(self) -> float:

@@ -74,8 +74,9 @@ def test_a_fault_inside_is_a_problem_without_its_traceback(ask: httpx.Client, co
 
 
 def test_the_lease_runs_down_to_the_step_down_and_below(ask: httpx.Client, controller: InMemoryController) -> None:
-    controller.shown = active_snapshot(step_down_s=1001.0)
+    controller.shown = active_snapshot(step_down_s=1001.0, renew_every_s=1.0)
     told = scrape(ask)
+    assert told.value("renewal_interval_seconds") == 1.0
     assert told.value("lease_remaining_seconds") == 1.0
     assert told.value("lease_seconds") == 1.5
     controller.now = 1002.0
@@ -83,11 +84,11 @@ def test_the_lease_runs_down_to_the_step_down_and_below(ask: httpx.Client, contr
 
 
 def test_a_standby_has_no_lease_and_no_proof(ask: httpx.Client, controller: InMemoryController) -> None:
-    controller.shown = standby_snapshot(step_down_s=None)
+    controller.shown = standby_snapshot(step_down_s=None, renew_every_s=1.0)
     told = scrape(ask)
     assert told.role() == "standby"
     assert told.value("lock_proven") == 0
-    for name in ("lock_proof_age_seconds", "lease_remaining_seconds", "lease_seconds"):
+    for name in ("lock_proof_age_seconds", "lease_remaining_seconds", "lease_seconds", "renewal_interval_seconds"):
         assert told.value(name) is None
 
 

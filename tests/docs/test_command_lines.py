@@ -16,7 +16,7 @@ import typer
 from failover.cli.app import app
 from tests.docs.pages import ROOT, blocks, pages, spans
 
-LATER = frozenset({"watch"})
+LATER: frozenset[str] = frozenset()
 _LATER_IS_SAID = "in this release"
 _LIMITS = ROOT / "docs" / "reference" / "limits.md"
 _COMMAND_LINE = re.compile(r"\bfailoverctl((?: +(?:\"[^\"]*\"|[^\s|;&`()#\"]+))*)")

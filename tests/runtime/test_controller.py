@@ -9,12 +9,12 @@ from typing import Any
 from failover.core.effects import EndSwitchover
 from failover.core.events import Event, WriteOutcome
 from failover.core.state import State
-from failover.core.values import Control, Role, ServiceRole, Settings, Switchover, Verdict
+from failover.core.values import Control, Lock, Role, ServiceRole, Settings, Switchover, Verdict
 from failover.ports.controller import DemoteAnswer
 from failover.ports.store import ControlWritten, StoreTraits
 from failover.runtime.adoption import Adoption
 from failover.runtime.controller import END_AGAIN_S, RunningController
-from failover.runtime.lease import Lease
+from failover.runtime.lease import Lease, LeaseTerms
 from tests.runtime.fencing import no_fencing
 from tests.runtime.test_adoption import ACTIVE, LIVES, ME, AdoptingEdge, WrittenStore
 from tests.servers.wait import eventually_async
@@ -124,5 +124,24 @@ def test_the_end_of_a_switchover_is_written_however_often_the_store_fails() -> N
         store.writing.pop()(ControlWritten(WriteOutcome.DONE, Control(4)))
         await controller.close()
         assert edge.clock.waiting == 0
+
+    asyncio.run(story())
+
+
+def test_a_proof_is_told_at_once_and_makes_the_snapshot_no_younger() -> None:
+    """Between two ticks a renewal is no step: without it /active would call a lock unproven that is proven."""
+
+    async def story() -> None:
+        store, edge = ControllersStore(), ControllersEdge()
+        controller = controller_of(State(ME, Settings()), store, edge)
+        before = controller.snapshot()
+        assert (before.proven_s, before.step_down_s) == (None, None)
+        edge.lease.start("s1", Lock(7, "s1", "db1"), edge.clock.now_s(), LeaseTerms(1.0, 4.0, 1.5, step_down=True))
+        shown = controller.snapshot()
+        assert (shown.proven_s, shown.step_down_s) == (edge.clock.now_s(), edge.clock.now_s() + 2.5)
+        assert shown.taken_s == before.taken_s
+        edge.lease.stop()
+        assert controller.snapshot().proven_s is None
+        await controller.close()
 
     asyncio.run(story())

@@ -34,6 +34,11 @@ STORE = (
         lambda now, _: now.session_timeout_s,
     ),
     counted("store_events_total", "What the store has told.", STORE_EVENT, lambda now: now.measures.store),
+    one(
+        "renewal_interval_seconds",
+        "From one renewal to the next; absent without the lock.",
+        lambda now, _: now.renew_every_s if now.lock_held else None,
+    ),
     counted("renewals_total", "Renewals of the lock.", RENEWAL, lambda now: now.measures.renewals),
     spread(
         "renewal_duration_seconds",
