@@ -52,11 +52,14 @@ fi
 set +e
 while :; do
     while [ ! -e "$host/power" ]; do sleep 0.05; done
+    ip link set eth0 up
     systemd-nspawn --quiet --register=no --keep-unit --directory="$host/root" \
         --network-namespace-path=/proc/$$/ns/net --capability=CAP_NET_ADMIN,CAP_NET_RAW --boot --console=pipe "$@" \
         </dev/null & echo $! > "$host/nspawn"
     wait $!
-    [ $? = 133 ] || rm -f "$host/power"
+    ended=$?
+    ip link set eth0 down # nobody answers from here until it boots
+    [ $ended = 133 ] || rm -f "$host/power"
 done
 """
 # The switch is cut off first: a host without power says goodbye to nobody. Returns when nothing of it runs any more.

@@ -37,7 +37,9 @@ T = TypeVar("T")
 SERVICE = "orders"
 CONTROLLER = f"failoverd@{SERVICE}.service"
 CONFIG = f"/etc/failoverd/{SERVICE}.yaml"
-SESSION_S = 8.0
+FULL = "/srv/full"
+"""The file that fills a disk."""
+SESSION_S = 12.0
 _ZOOKEEPER_PORT, _API_PORT, _DATABASE_PORT = 2181, 8300, 5432
 _UP_S = 60.0
 _MAY_READ = {"Authorization": "Bearer t0ken-of-the-tests"}
@@ -301,6 +303,7 @@ class Three:
     @contextmanager
     def fault(self, words: str) -> Iterator[Fault]:
         """A fault, from a settled cluster to a settled one again; judged, measured and reported."""
+        self.mend()
         active, standby = self.settled()
         fault = Fault(active, standby, self.epoch(), time.monotonic())
         yield fault
@@ -313,6 +316,22 @@ class Three:
         ]
         report.add(report.Row(words, self._what_happened(fault), *gaps))
 
+    def mend(self) -> None:
+        """Everything is on, connected and started, whatever a test that failed has left."""
+        for host in self.hosts:
+            if not host.init():
+                host.power_on()
+            host.thaw()
+            if host.cable is not None:
+                host.cable.mend()
+            host.must("systemctl", "start", "zookeeper.service")
+        for member in self.members.values():
+            member.bmc.resume()
+            member.host.run("rm", "-f", FULL)
+            member.host.jump(0)
+            member.host.must("systemctl", "reset-failed")
+            member.host.must("systemctl", "start", CONTROLLER, timeout_s=_UP_S)
+
     def _what_happened(self, fault: Fault) -> str:
         """In words, from the service's history since then."""
         now, _ = self.settled()
@@ -320,7 +339,9 @@ class Three:
         moves = [line["why"] for line in lines if line["event"] == "Promoted"]
         if not moves:
             return "nothing moved" if self.epoch() == fault.epoch else f"{now.name} went on"
-        return "; ".join(f"{line['node']} {line['why'].partition(': ')[2]}" for line in lines if line["why"] in moves)
+        return "; ".join(
+            f"{line['node']} is active: {line['why'].partition(': ')[2]}" for line in lines if line["why"] in moves
+        )
 
     def eventually(self, condition: Callable[[], T], within_s: float, what: str) -> T:
         """As in `tests.servers.wait`, with the logs of then if it does not come."""
