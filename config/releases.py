@@ -12,7 +12,6 @@ LATER_KINDS: dict[str, frozenset[str]] = {
 
 LATER_KEYS: frozenset[KeyPath] = frozenset(
     {
-        ("store", "tls"),
         ("api", "tls"),
     }
 )

@@ -23,6 +23,7 @@ from failover.daemon.fences import make_fences
 from failover.daemon.identity import identify, read_machine_id_on_one_host
 from failover.daemon.session_file import SessionFile
 from failover.daemon.state_folder import StateFolder, StateFolderError
+from failover.daemon.stores import make_store
 from failover.ports.self_fence import SELF_FENCE_SOCKET
 from failover.ports.service import Probe, ServiceControl, Sight
 from failover.ports.store import Store
@@ -31,7 +32,6 @@ from failover.runtime.controller import RunningController
 from failover.runtime.edge import AsyncEdge, Deadlines
 from failover.runtime.lease import LeaseTerms
 from failover.runtime.timetable import Reckon, Timetable, Told
-from failover.stores import STORES
 from failover.support.deferred_models import models_built_when_used
 from failover.support.hook_records import EndedHooks, end_recorded_hooks
 from failover.support.launcher import Launcher
@@ -117,16 +117,6 @@ def settings_of(config: Config, version: str) -> Settings:
         config_hash=config_hash(config),
         version=version,
     )
-
-
-def make_store(config: Config) -> Store:
-    """The store that the configuration names."""
-    store = config.store
-    if store.kind == "local":
-        return STORES["local"](str(store.path), config.service)
-    user = store.auth.user if store.auth else None
-    password = store.auth.password.reveal() if store.auth else None
-    return STORES["zookeeper"](store.hosts, config.service, store.root, store.session_timeout, user, password)
 
 
 def deadlines_of(config: Config) -> Deadlines:

@@ -46,6 +46,7 @@ class Snapshot:
     `lease_s`: how long after `proven_s` the lock is certainly ours. `blocked`: what an operator must do, or "".
     `impaired`: how many probes fail that are not critical.
     `timing`: the longest that a failover may take, and its parts, under the session time-out that counts.
+    `store_trouble`: why the store cannot be reached, while it cannot; "" if that is not known.
     `standby_stopped`: a standby's service is down (`control.standby: stopped`); only then does its start say anything.
     """
 
@@ -81,6 +82,7 @@ class Snapshot:
     standby_stopped: bool = True
     impaired: int = 0
     timing: Mapping[str, float | None] = field(default_factory=dict)
+    store_trouble: str = ""
     fences: FenceSight = field(default_factory=FenceSight)
     extra: dict[str, Any] = field(default_factory=dict)
 

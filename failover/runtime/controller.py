@@ -368,6 +368,7 @@ class RunningController:
             retry_in_s=self._retry_in_s(),
             timing=self._timetable.figures if self._timetable is not None else {},
             fences=self.fences.sight(),
+            store_trouble=self._store.trouble(),
         )
 
     def _retry_in_s(self) -> float | None:

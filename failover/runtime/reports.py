@@ -148,6 +148,7 @@ def snapshot_of(
     retry_in_s: float | None = None,
     timing: Mapping[str, float | None] | None = None,
     fences: FenceSight | None = None,
+    store_trouble: str = "",
 ) -> Snapshot:
     """Everything that is told, as of `taken_s`."""
     session = state.session
@@ -185,4 +186,5 @@ def snapshot_of(
         recent=recent,
         timing=timing or {},
         fences=fences or FenceSight(),
+        store_trouble="" if state.connected else store_trouble,
     )

@@ -73,7 +73,8 @@ def _await_connection(client: SessionClient) -> None:
     deadline = time.monotonic() + _CONNECT_S
     while not client.connected:
         if time.monotonic() > deadline:
-            raise FormatError(f"no ZooKeeper answered within {_CONNECT_S:g} s: look at `store.hosts`", NO_STORE)
+            why = str(client.troubles) or "look at `store.hosts`"
+            raise FormatError(f"no ZooKeeper answered within {_CONNECT_S:g} s: {why}", NO_STORE)
         time.sleep(_POLL_S)
 
 

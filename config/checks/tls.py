@@ -1,0 +1,44 @@
+"""The files of TLS: told before a night on which a connection must be made with them.
+
+Knows neither handshakes nor names: whom a server's certificate is for shows only when it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from config.draft import Draft
+from config.models import ZooKeeperSettings
+from config.models.tls import StoreTlsSettings
+from config.problems import Finding, KeyPath
+
+_STORE: KeyPath = ("store", "tls")
+
+
+def tls_findings(draft: Draft) -> Iterator[Finding]:
+    """Find files that cannot be used."""
+    store = draft.store
+    if draft.files and isinstance(store, ZooKeeperSettings) and store.tls is not None:
+        yield from _files(store.tls, _STORE)
+
+
+def _files(tls: StoreTlsSettings, path: KeyPath) -> Iterator[Finding]:
+    """Loaded only where the files are named: idle memory counts."""
+    from config.tls_files import check_ca, check_cert, check_key
+
+    yield from _finding((*path, "ca"), lambda: check_ca(str(tls.ca)))
+    if tls.cert is None or tls.key is None:
+        return
+    cert, key = str(tls.cert), str(tls.key)
+    password = tls.key_password.reveal() if tls.key_password is not None else None
+    yield from _finding((*path, "cert"), lambda: check_cert(cert))
+    yield from _finding((*path, "key"), lambda: check_key(key, cert, password))
+
+
+def _finding(path: KeyPath, check: Callable[[], None]) -> Iterator[Finding]:
+    from config.tls_files import TlsFileError
+
+    try:
+        check()
+    except TlsFileError as error:
+        yield Finding(path, str(error), error.hint, severity="warning" if error.unseen else "error")
