@@ -68,8 +68,9 @@ def check_key(path: str, cert: str, password: str | None) -> None:
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise TlsFileError(f"{path} is not the key of {cert}", "name the pair that was made together") from None
-        what = "does not open with key_password" if locked else "cannot be used"
-        raise TlsFileError(f"{path} {what} ({(error.reason or 'damaged').lower().replace('_', ' ')})") from None
+        if locked:
+            raise TlsFileError(f"{path} does not open with key_password", "correct the password") from None
+        raise TlsFileError(f"{path} is damaged", "copy it again, or make another") from None
     except OSError:
         return  # the certificate is what is wrong, and that is told
 

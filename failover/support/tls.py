@@ -75,12 +75,9 @@ def load_own(context: ssl.SSLContext, files: TlsFiles) -> None:
 
 
 def _load_failed(error: ssl.SSLError) -> str:
-    reason = error.reason or ""
-    if reason == "KEY_VALUES_MISMATCH":
+    if error.reason == "KEY_VALUES_MISMATCH":
         return "the key is another certificate's"
-    if "PASSWORD" in reason or "DECRYPT" in reason:
-        return "the key's password is wrong or missing"
-    return f"they hold no certificate and key (PEM): {_plain(reason) or error}"
+    return "they hold no certificate and key (PEM), or the key has another password"
 
 
 def why_no_tls(error: OSError, presents: bool) -> str:

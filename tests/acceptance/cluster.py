@@ -252,6 +252,7 @@ class Cluster:
                 "root": root,
                 "session_timeout": options.get("session_timeout", "2s"),
                 "tick_time": options.get("tick_time", "200ms"),
+                **options.get("store", {}),
             },
             "nodes": {name: {"address": "127.0.0.1", **options.get("facts", {}).get(name, {})} for name in self.hosts},
             "control": {
