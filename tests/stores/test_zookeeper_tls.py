@@ -20,7 +20,7 @@ from tests.servers.secure_zookeeper import SecureZooKeeper
 from tests.servers.wait import eventually
 from tests.stores.contract import StoreContract, WrittenContract, db1, db2, player
 from tests.stores.players import Player
-from tests.stores.zookeeper_world import SERVICE, ZooKeeperWorld
+from tests.stores.zookeeper_world import RECORDS, SERVICE, ZooKeeperWorld
 
 __all__ = ["db1", "db2", "player"]
 
@@ -217,6 +217,34 @@ def test_a_store_that_is_shut_down_while_it_shakes_hands_leaves_no_thread_behind
         made.shut_down()
         eventually(lambda: set(threading.enumerate()) <= before, 5, "its thread has ended")
         connection.close()
+
+
+AUTH = {"user": "failover", "password": "secret"}
+
+
+def test_all_that_a_store_with_auth_makes_is_its_own(secure_zookeeper: SecureZooKeeper, zk_root: str) -> None:
+    """The root, the records of a session, and those of a live election."""
+    with ZooKeeperWorld(secure_zookeeper, zk_root, tls=files_of(secure_zookeeper), auth=AUTH) as world:
+        assert "everybody" not in world.store(Node("operator", "x")).format()
+        db1 = Player(world, "db1").open()
+        db1.become_active()
+        db1.store.append_history([{"at": "now"}])
+        world.until(db1.history, "the history is written")
+        world.raw.add_auth("digest", "failover:secret")
+        schemes = {path: [acl.id.scheme for acl in world.raw.get_acls(path)[0]] for path in tree(world, zk_root)}
+        assert len(schemes) > len(RECORDS) + 5
+        assert all(found == ["digest"] for found in schemes.values()), schemes
+
+
+def test_format_tells_of_paths_that_were_made_without_auth(world: ZooKeeperWorld) -> None:
+    world.auth = AUTH
+    said = world.store(Node("operator", "x")).format()
+    assert f"formatted already; but {world.base} was made without store.auth" in said
+
+
+def tree(world: ZooKeeperWorld, path: str) -> list[str]:
+    """All paths from this one on."""
+    return [path, *(deeper for child in world.raw.get_children(path) for deeper in tree(world, f"{path}/{child}"))]
 
 
 def test_an_earlier_session_is_had_again_by_tls(world: ZooKeeperWorld, db1: Player) -> None:
