@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from config.addresses import split_address
 from config.draft import Draft
 from config.models import ZooKeeperSettings
-from config.models.tls import StoreTlsSettings
+from config.models.tls import ApiTlsSettings, StoreTlsSettings
 from config.problems import Finding, KeyPath
 
 _STORE: KeyPath = ("store", "tls")
+_API: KeyPath = ("api", "tls")
 
 
 def tls_findings(draft: Draft) -> Iterator[Finding]:
@@ -20,9 +22,28 @@ def tls_findings(draft: Draft) -> Iterator[Finding]:
     store = draft.store
     if draft.files and isinstance(store, ZooKeeperSettings) and store.tls is not None:
         yield from _files(store.tls, _STORE)
+    if draft.files and draft.api is not None and draft.api.tls is not None:
+        found = list(_files(draft.api.tls, _API))
+        yield from found or _shown(draft.api.tls, split_address(draft.api.advertise)[0])
 
 
-def _files(tls: StoreTlsSettings, path: KeyPath) -> Iterator[Finding]:
+def _shown(tls: ApiTlsSettings, host: str) -> Iterator[Finding]:
+    """As a peer will see it: the certificate names us, and the CA that all are checked with has signed it."""
+    from config.tls_rehearsal import rehearse
+
+    if tls.client_ca is not None:
+        from config.tls_files import check_ca
+
+        client_ca = str(tls.client_ca)
+        yield from _finding((*_API, "client_ca"), lambda: check_ca(client_ca))
+    password = tls.key_password.reveal() if tls.key_password is not None else None
+    refused = rehearse(str(tls.cert), str(tls.key), password, str(tls.ca), host)
+    if refused:
+        message = f"peers would not believe it at {host} (api.advertise): {refused}"
+        yield Finding((*_API, "cert"), message, "make one that ca has signed, and that names that host")
+
+
+def _files(tls: StoreTlsSettings | ApiTlsSettings, path: KeyPath) -> Iterator[Finding]:
     """Loaded only where the files are named: idle memory counts."""
     from config.tls_files import check_ca, check_cert, check_key
 

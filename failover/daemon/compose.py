@@ -24,6 +24,7 @@ from failover.daemon.identity import identify, read_machine_id_on_one_host
 from failover.daemon.session_file import SessionFile
 from failover.daemon.state_folder import StateFolder, StateFolderError
 from failover.daemon.stores import make_store
+from failover.daemon.tls import shown_files
 from failover.ports.self_fence import SELF_FENCE_SOCKET
 from failover.ports.service import Probe, ServiceControl, Sight
 from failover.ports.store import Store
@@ -185,9 +186,9 @@ def make_control(
 def _tokens(config: Config) -> Tokens:
     from failover.api.access import Tokens
 
-    if config.api.tokens is None:
-        return Tokens()
-    return Tokens((token.name, token.role, token.secret.reveal()) for token in config.api.tokens.entries)
+    entries = config.api.tokens.entries if config.api.tokens is not None else ()
+    clients = config.api.tls.clients if config.api.tls is not None else {}
+    return Tokens(((token.name, token.role, token.secret.reveal()) for token in entries), clients)
 
 
 def _identity(config: Config) -> Identity:
@@ -309,4 +310,4 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
     works = await assemble(config, folder, version, stop)
     works.controller.monitor = make_monitor(config, works, works.controller.tell_health)
     app = create_app(works.controller, _tokens(config), works.peer, STALE_AFTER_S)
-    return Parts(works, ApiServer(app, config.api.listen, folder.socket))
+    return Parts(works, ApiServer(app, config.api.listen, folder.socket, shown_files(config)))

@@ -6,9 +6,8 @@ Knows no session and no record.
 from __future__ import annotations
 
 from config.models import Config
-from config.models.tls import StoreTlsSettings
+from failover.daemon.tls import store_files
 from failover.stores import STORES, FormattableStore
-from failover.support.tls import TlsFiles
 
 
 def make_store(config: Config) -> FormattableStore:
@@ -18,10 +17,5 @@ def make_store(config: Config) -> FormattableStore:
         return STORES["local"](str(store.path), config.service)
     user = store.auth.user if store.auth else None
     password = store.auth.password.reveal() if store.auth else None
-    tls = _files(store.tls) if store.tls else None
+    tls = store_files(store.tls) if store.tls else None
     return STORES["zookeeper"](store.hosts, config.service, store.root, store.session_timeout, user, password, tls)
-
-
-def _files(tls: StoreTlsSettings) -> TlsFiles:
-    password = tls.key_password.reveal() if tls.key_password else None
-    return TlsFiles(str(tls.ca), str(tls.cert or ""), str(tls.key or ""), password)

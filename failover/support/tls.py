@@ -1,4 +1,4 @@
-"""TLS seen from a client: whom it trusts, who it is, and words for a handshake that failed.
+"""TLS: whom we trust, who we are, and words for a handshake that failed.
 
 Only the CA that is named counts, never the system's own: an authority that anybody can buy from must not vouch for a
 lock. The peer's name is always checked, and TLS 1.2 is the least. Knows no protocol above TLS.
@@ -52,14 +52,32 @@ def client_context(files: TlsFiles) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
-    try:
-        context.load_verify_locations(files.ca)
-    except ssl.SSLError:
-        raise TlsFilesError(f"ca {files.ca} holds no certificate (PEM)") from None
-    except OSError as error:
-        raise TlsFilesError(f"ca {files.ca} cannot be read: {error.strerror or error}") from None
+    _trust(context, files.ca)
     if files.cert:
         load_own(context, files)
+    return context
+
+
+def _trust(context: ssl.SSLContext, ca: str) -> None:
+    try:
+        context.load_verify_locations(ca)
+    except ssl.SSLError:
+        raise TlsFilesError(f"ca {ca} holds no certificate (PEM)") from None
+    except OSError as error:
+        raise TlsFilesError(f"ca {ca} cannot be read: {error.strerror or error}") from None
+
+
+def server_context(files: TlsFiles) -> ssl.SSLContext:
+    """The same for a server. `ca`: who may vouch for clients; "": no certificate is asked. Raises TlsFilesError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET
+    context.num_tickets = 0  # each connection is judged anew, by the files of its time
+    context.set_alpn_protocols(["http/1.1"])
+    load_own(context, files)
+    if files.ca:
+        _trust(context, files.ca)
+        context.verify_mode = ssl.CERT_OPTIONAL
     return context
 
 

@@ -132,3 +132,42 @@ def test_the_dates_of_a_certificate_are_those_that_openssl_tells(authority: Auth
 def test_what_is_no_certificate_has_no_dates() -> None:
     for text in (b"", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", b"-----BEGIN CERTIFICATE-----"):
         assert list(validities(text)) == []
+
+
+# --- the API's ----------------------------------------------------------------------------------
+
+
+def told_of_api(files: Files, tls: str, advertise: str = "127.0.0.1:8300") -> list[str]:
+    text = f"{GOOD}api: {{listen: 127.0.0.1:8300, advertise: '{advertise}', tls: {{{tls}}}}}\n"
+    return [line.partition(": api.tls")[2] for line in [*files.errors(text), *files.warnings(text)]]
+
+
+def test_an_api_that_peers_would_believe(files: Files, authority: Authority) -> None:
+    cert, key = authority.issue("db1", "DNS:db1.example,IP:127.0.0.1")
+    pair = f"cert: {cert}, key: {key}, ca: {authority.path}"
+    assert told_of_api(files, pair) == []
+    assert told_of_api(files, pair, "db1.example:8300") == []
+    assert told_of_api(files, f"{pair}, client_ca: {authority.path}, clients: {{dora: operate}}") == []
+
+
+def test_an_api_that_peers_would_not_believe(files: Files, authority: Authority, tmp_path: Path) -> None:
+    cert, key = authority.issue("db1", "DNS:db1.example")
+    pair = f"cert: {cert}, key: {key}"
+    (said,) = told_of_api(files, f"{pair}, ca: {authority.path}")
+    assert said.startswith(".cert: peers would not believe it at 127.0.0.1 (api.advertise): IP address mismatch")
+    (said,) = told_of_api(files, f"{pair}, ca: {Authority(tmp_path / 'other').path}", "db1.example:8300")
+    assert "unable to get local issuer certificate" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("client_ca: /nonexistent", ": client_ca and clients go together"),
+        ("clients: {dora: operate}", ": client_ca and clients go together"),
+        ("client_ca: /nonexistent, clients: {dora: root}", ".clients.dora: "),
+        ("client_ca: /nonexistent, clients: {dora: read}", ".client_ca: /nonexistent does not exist"),
+    ],
+)
+def test_client_certificates_need_a_ca_and_roles(files: Files, authority: Authority, more: str, said: str) -> None:
+    cert, key = authority.issue("db1")
+    assert told_of_api(files, f"cert: {cert}, key: {key}, ca: {authority.path}, {more}")[0].startswith(said)
