@@ -15,12 +15,16 @@ _SEQUENCE, _UTC_TIME, _VERSION = 0x30, 0x17, 0xA0
 
 
 class TlsFileError(Exception):
-    """The file cannot serve. `hint` says what to do; the text says why. `unseen`: it could not be looked at."""
+    """The file cannot serve. `hint` says what to do; the text says why.
 
-    def __init__(self, message: str, hint: str = "", unseen: bool = False) -> None:
+    `unseen`: it could not be looked at. `dated`: all that is wrong is its time.
+    """
+
+    def __init__(self, message: str, hint: str = "", unseen: bool = False, dated: bool = False) -> None:
         super().__init__(message)
         self.hint = hint
         self.unseen = unseen
+        self.dated = dated
 
 
 def check_ca(path: str) -> None:
@@ -35,7 +39,8 @@ def check_ca(path: str) -> None:
         raise _no_certificate(path) from None
     ends = [end for _, end in validities(data)]
     if ends and max(ends) < datetime.now(UTC):
-        raise TlsFileError(f"{path} has expired, on {max(ends):%Y-%m-%d %H:%M} UTC", "put a CA there that is valid")
+        when = f"{max(ends):%Y-%m-%d %H:%M} UTC"
+        raise TlsFileError(f"{path} has expired, on {when}", "put a CA there that is valid", dated=True)
 
 
 def check_cert(path: str) -> None:
@@ -46,9 +51,9 @@ def check_cert(path: str) -> None:
         raise _no_certificate(path)
     begin, end = found[0]  # our own comes first, those of the authorities after it
     if end < now:
-        raise TlsFileError(f"{path} has expired, on {end:%Y-%m-%d %H:%M} UTC", "renew it")
+        raise TlsFileError(f"{path} has expired, on {end:%Y-%m-%d %H:%M} UTC", "renew it", dated=True)
     if begin > now:
-        raise TlsFileError(f"{path} is valid only from {begin:%Y-%m-%d %H:%M} UTC on", "compare the clocks")
+        raise TlsFileError(f"{path} is valid only from {begin:%Y-%m-%d %H:%M} UTC on", "compare the clocks", dated=True)
 
 
 def check_key(path: str, cert: str, password: str | None) -> None:

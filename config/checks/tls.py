@@ -28,7 +28,10 @@ def tls_findings(draft: Draft) -> Iterator[Finding]:
 
 
 def _shown(tls: ApiTlsSettings, host: str) -> Iterator[Finding]:
-    """As a peer will see it: the certificate names us, and the CA that all are checked with has signed it."""
+    """As a peer will see it: the certificate names us, and the CA that all are checked with has signed it.
+
+    A warning: a controller that did not start for that could not carry on with an active service.
+    """
     from config.tls_rehearsal import rehearse
 
     if tls.client_ca is not None:
@@ -40,7 +43,8 @@ def _shown(tls: ApiTlsSettings, host: str) -> Iterator[Finding]:
     refused = rehearse(str(tls.cert), str(tls.key), password, str(tls.ca), host)
     if refused:
         message = f"peers would not believe it at {host} (api.advertise): {refused}"
-        yield Finding((*_API, "cert"), message, "make one that ca has signed, and that names that host")
+        hint = "make one that ca has signed, and that names that host"
+        yield Finding((*_API, "cert"), message, hint, severity="warning")
 
 
 def _files(tls: StoreTlsSettings | ApiTlsSettings, path: KeyPath) -> Iterator[Finding]:
@@ -62,4 +66,5 @@ def _finding(path: KeyPath, check: Callable[[], None]) -> Iterator[Finding]:
     try:
         check()
     except TlsFileError as error:
-        yield Finding(path, str(error), error.hint, severity="warning" if error.unseen else "error")
+        mild = error.unseen or (error.dated and path[:2] == _API)
+        yield Finding(path, str(error), error.hint, severity="warning" if mild else "error")

@@ -159,6 +159,16 @@ def test_an_api_that_peers_would_not_believe(files: Files, authority: Authority,
     assert "unable to get local issuer certificate" in said
 
 
+def test_an_expired_certificate_of_the_api_keeps_no_controller_from_starting(
+    files: Files, authority: Authority
+) -> None:
+    cert, key = authority.issue("old", days=-1)
+    text = f"{GOOD}api: {{tls: {{cert: {cert}, key: {key}, ca: {authority.path}}}}}\n"
+    assert files.errors(text) == []
+    assert "api.tls.cert: " in files.warnings(text)[0]
+    assert "has expired" in files.warnings(text)[0]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
