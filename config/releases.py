@@ -10,12 +10,7 @@ LATER_KINDS: dict[str, frozenset[str]] = {
     "control": frozenset({"hadoop"}),
 }
 
-LATER_KEYS: frozenset[KeyPath] = frozenset(
-    {
-        ("store", "tls"),
-        ("api", "tls"),
-    }
-)
+LATER_KEYS: frozenset[KeyPath] = frozenset()
 
 
 def comes_later(path: KeyPath, kind: str | None = None) -> bool:

@@ -5,7 +5,6 @@ Knows nothing of the store, of elections, nor of what comes after. A kind's modu
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from failover.ports.service import FenceMethod
 from failover.support.launcher import Launcher
+from failover.support.tls import TlsFiles
 
 if TYPE_CHECKING:
     from config.models.fencing import (
@@ -35,14 +35,15 @@ __all__ = ["FENCERS", "FenceContext"]
 class FenceContext:
     """What fence methods may need besides their settings.
 
-    `nodes`: the configured facts of each node. `peer_auth`, `peer_tls`: for asking another controller. `folder`: where
-    a method may keep small files (mode 0700), or None. `promise`: what this node itself promises with its watchdog.
+    `nodes`: the configured facts of each node. `peer_auth`, `peer_tls` (the CA): for asking another controller.
+    `folder`: where a method may keep small files (mode 0700), or None. `promise`: what this node itself promises with
+    its watchdog.
     """
 
     launcher: Launcher
     nodes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     peer_auth: PeerAuth | None = None
-    peer_tls: ssl.SSLContext | None = None
+    peer_tls: TlsFiles | None = None
     service: str = ""
     folder: Path | None = None
     promise: Promise | None = None

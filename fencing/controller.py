@@ -1,16 +1,20 @@
 """`kind: controller`: the old active's own controller is asked to demote, at the address in the breadcrumb.
 
+With a CA it is asked by https first, and in the clear where no TLS is spoken: while a cluster moves to https some
+controllers speak it and others do not, and a breadcrumb is older than its node's last restart. That costs no safety,
+since demand and answer are signed and hold no secret.
+
 Only a signed `done` from that very node, machine and epoch counts; silence is unknown, however it comes about.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 
 from failover.core.values import Verdict
 from failover.ports.service import Line, Proof, Result, Strike, Traits
-from failover.support.http import HttpAnswer, HttpError, request
+from failover.support.http import BrokenOffError, HttpAnswer, HttpError, NoTlsError, request
+from failover.support.tls import TlsFiles, TlsFilesError, client_context
 from fencing.peer import LARGEST_BODY, PATH, Demand, PeerAnswer, PeerAuth, PeerAuthError
 
 REFUSED_EPOCH = 0
@@ -18,10 +22,10 @@ REFUSED_EPOCH = 0
 
 
 class ControllerFence:
-    """Implements `FenceMethod`. With `tls` the peers' API is asked over https."""
+    """Implements `FenceMethod`. `tls`: by which CA a peer that speaks https is checked."""
 
     def __init__(
-        self, name: str, timeout_s: float, auth: PeerAuth, tls: ssl.SSLContext | None = None, attempts: int = 1
+        self, name: str, timeout_s: float, auth: PeerAuth, tls: TlsFiles | None = None, attempts: int = 1
     ) -> None:
         self.name = name
         self.timeout_s = timeout_s
@@ -66,15 +70,37 @@ class ControllerFence:
             return f"{address} did not answer in {self.timeout_s:g} s"
         except HttpError as error:
             return str(error)
+        except TlsFilesError as error:
+            return f"api.tls: {error}"
         except PeerAuthError as error:
             return f"{address} answered (status {answer.status}), but {error}"
 
     async def _post(self, address: str, body: bytes) -> HttpAnswer:
-        url = f"{'https' if self._tls else 'http'}://{address}{PATH}"
         try:
-            return await request("POST", url, body=body, tls=self._tls, body_limit=LARGEST_BODY)
+            if self._tls is None:
+                return await self._post_in_the_clear(address, body)
+            return await self._post_by_tls(self._tls, address, body)
         except ValueError:
             raise HttpError(f"{address!r} is no address") from None
+
+    async def _post_by_tls(self, files: TlsFiles, address: str, body: bytes) -> HttpAnswer:
+        context = await asyncio.to_thread(client_context, files)  # of the CA as it is now
+        url = f"https://{address}{PATH}"
+        try:
+            return await request("POST", url, body=body, tls=context, body_limit=LARGEST_BODY)
+        except NoTlsError as no_tls:
+            try:
+                return await self._post_in_the_clear(address, body)
+            except HttpError as error:
+                raise HttpError(f"{no_tls}; in the clear: {error}") from None
+
+    async def _post_in_the_clear(self, address: str, body: bytes) -> HttpAnswer:
+        try:
+            return await request("POST", f"http://{address}{PATH}", body=body, body_limit=LARGEST_BODY)
+        except BrokenOffError as error:
+            if self._tls is not None:
+                raise
+            raise HttpError(f"{error}; if it speaks https, this node needs api.tls, too") from None
 
 
 def _judged(demand: Demand, answer: PeerAnswer) -> Result:

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.servers import authority
 from tests.servers import redis as redis_server
 from tests.servers import zookeeper as zookeeper_server
 from tests.servers.ensemble import Ensemble
@@ -14,6 +15,7 @@ from tests.servers.guardian import guardian
 from tests.servers.left_behind import LeftBehind
 from tests.servers.proxy import Relay
 from tests.servers.redis import Redis
+from tests.servers.secure_zookeeper import SecureZooKeeper
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
 
@@ -22,7 +24,7 @@ settings.register_profile("failoverd", deadline=None, suppress_health_check=[Hea
 settings.load_profile("failoverd")
 
 _LEFT_BEHIND = pytest.StashKey[LeftBehind]()
-_MARKS = {"zookeeper": {"zookeeper", "ensemble"}, "redis": {"redis_pair"}}
+_MARKS = {"zookeeper": {"zookeeper", "secure_zookeeper", "ensemble"}, "redis": {"redis_pair"}}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -93,6 +95,15 @@ def zookeeper(pytestconfig: pytest.Config) -> Iterator[ZooKeeper]:
     """
     _skip_for(zookeeper_server.missing(), "ZooKeeper")
     with ZooKeeper() as server:
+        pytestconfig.stash[_LEFT_BEHIND].allow(server)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secure_zookeeper(pytestconfig: pytest.Config) -> Iterator[SecureZooKeeper]:
+    """As `zookeeper`, by TLS too."""
+    _skip_for([*zookeeper_server.missing(), *authority.missing()], "ZooKeeper with TLS")
+    with SecureZooKeeper() as server:
         pytestconfig.stash[_LEFT_BEHIND].allow(server)
         yield server
 

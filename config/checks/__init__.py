@@ -16,6 +16,7 @@ from config.checks.placeholders import placeholder_findings
 from config.checks.redfish import ca_findings, redfish_findings
 from config.checks.ssh import ssh_findings
 from config.checks.stopping import stop_findings
+from config.checks.tls import tls_findings
 from config.checks.watchdog import watchdog_findings
 from config.draft import Draft
 from config.problems import Finding
@@ -27,6 +28,7 @@ CHECKS: tuple[Callable[[Draft], Iterator[Finding]], ...] = (
     agent_findings,
     redfish_findings,
     ca_findings,
+    tls_findings,
     api_findings,
     lease_findings,
     hook_findings,

@@ -27,7 +27,8 @@ def _addresses(api: ApiSettings) -> Iterator[Finding]:
     if is_wildcard(split_address(api.advertise)[0]):
         message = f"nobody can reach {api.advertise}"
         yield Finding(("api", "advertise"), message, "write the address that peers use")
-    if api.tokens is None and not is_loopback(split_address(api.listen)[0]):
+    clients = api.tls.clients if api.tls is not None else {}
+    if api.tokens is None and not clients and not is_loopback(split_address(api.listen)[0]):
         message = "open to the network without tokens: every POST over TCP will be refused"
         hint = "set api.tokens, or give orders on this host only"
         yield Finding(("api", "listen"), message, hint, severity="warning")

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from config.addresses import Address
 from config.models.section import Section, Switch, derived
+from config.models.tls import ApiTlsSettings
 from config.secrets import SecretField
 from config.tokens import TokensField
 
@@ -33,6 +34,9 @@ class ApiSettings(Section):
     peer_secret: SecretField | None = Field(
         default=None,
         description="The secret that all controllers share; fencing by `controller` needs it.",
+    )
+    tls: ApiTlsSettings | None = Field(
+        default=None, description="https on `listen`, and nothing else there. The Unix socket stays as it is."
     )
     allow_loopback: Switch = Field(
         default=False,

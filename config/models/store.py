@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from config.addresses import ZooKeeperAddress
 from config.durations import Duration
 from config.models.section import AbsolutePath, Section, Text
+from config.models.tls import StoreTlsSettings
 from config.refusals import refusal
 from config.secrets import SecretField
 
@@ -55,6 +56,9 @@ class ZooKeeperSettings(Section):
     tick_time: Duration = Field(default=2.0, description="The servers' own `tickTime`; the lease is reckoned with it.")
     auth: AuthSettings | None = Field(
         default=None, description="Digest authentication; also sets ACLs that let only us in."
+    )
+    tls: StoreTlsSettings | None = Field(
+        default=None, description="TLS to the servers; `hosts` then names their `secureClientPort`."
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from failover.api.fence_advice import fence_worries
-from failover.api.judgement import is_proven
+from failover.api.judgement import is_proven, no_store
 from failover.core.values import Health, Member, Role
 from failover.ports.controller import Snapshot
 
@@ -43,7 +43,8 @@ def _wrong(snapshot: Snapshot, now_s: float) -> list[tuple[str, str]]:
         found.append((f"blocked: {snapshot.blocked}", f"do what it says; {log} has the details"))
     if not snapshot.connected:
         step = f"look after the store ({snapshot.store_kind}); with it away nobody is promoted"
-        found.append((f"the store does not answer on {snapshot.node.name}", step))
+        why = f": {snapshot.store_trouble}" if snapshot.store_trouble else ""
+        found.append((f"the store does not answer on {snapshot.node.name}{why}", step))
     if snapshot.role is Role.ACTIVE and not is_proven(snapshot, now_s):
         found.append(("the lock is unproven: a peer may be taking over", "look after the store"))
     if snapshot.control.error:
@@ -126,7 +127,7 @@ def _own(snapshot: Snapshot, now_s: float, advice: _Advice) -> None:
         advice.add(f"blocked: {snapshot.blocked}", "do what `blocked` says")
     if not snapshot.connected:
         advice.add(
-            f"the store ({snapshot.store_kind}) does not answer: with it away nobody is promoted",
+            f"{no_store(snapshot)}: with it away nobody is promoted",
             "look after the store and the network to it",
         )
     if snapshot.retry_in_s is not None and snapshot.retry_in_s > 0:

@@ -46,6 +46,12 @@ def is_proven(snapshot: Snapshot, now_s: float) -> bool:
     return age is not None and snapshot.lease_s is not None and age < snapshot.lease_s
 
 
+def no_store(snapshot: Snapshot) -> str:
+    """That the store does not answer, and why as far as that is known."""
+    why = f" ({snapshot.store_trouble})" if snapshot.store_trouble else ""
+    return f"the store ({snapshot.store_kind}) does not answer{why}"
+
+
 def live(snapshot: Snapshot, now_s: float) -> Judgement:
     """The controller still turns: its snapshot is fresh, which has been checked before."""
     return Judgement(True, f"the controller is running; its snapshot is {age_s(snapshot, now_s):.1f} s old")
@@ -54,7 +60,7 @@ def live(snapshot: Snapshot, now_s: float) -> Judgement:
 def ready(snapshot: Snapshot, _now_s: float) -> Judgement:
     """The controller takes part: the store answers, a session is open, the first look has been taken."""
     if not snapshot.connected:
-        return Judgement(False, f"the store ({snapshot.store_kind}) does not answer: {snapshot.why}")
+        return Judgement(False, f"{no_store(snapshot)}: {snapshot.why}")
     if snapshot.session is None or snapshot.role is Role.STARTING:
         return Judgement(False, f"the controller is {snapshot.role}: {snapshot.why}")
     return Judgement(True, f"the controller takes part as {snapshot.role}")

@@ -12,9 +12,10 @@ import ipaddress
 import os
 import socket
 import stat
+from collections.abc import Callable
 from email.utils import formatdate
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,6 +25,10 @@ from uvicorn.lifespan.off import LifespanOff
 
 from failover.api.access import LOCAL_KEY
 from failover.api.protocol import BoundedProtocol, LocalProtocol
+from failover.support.tls import TlsFiles, TlsFilesError
+
+if TYPE_CHECKING:
+    from failover.api.handshake import Door
 
 BACKLOG = 128
 KEEP_ALIVE_S = 5
@@ -39,8 +44,11 @@ class ListenError(Exception):
 class ApiServer:
     """One application on `listen` (host:port; port 0: any free one) and on a Unix socket (mode 0600)."""
 
-    def __init__(self, app: FastAPI, listen: str, unix_path: Path | None) -> None:
+    def __init__(self, app: FastAPI, listen: str, unix_path: Path | None, tls: TlsFiles | None = None) -> None:
+        """`tls`: on TCP https is spoken, and nothing else."""
         self._app = app
+        self._tls = tls
+        self._door: Door | None = None
         self._listen = listen
         self._unix_path = unix_path
         self._running: list[uvicorn.Server] = []
@@ -49,9 +57,10 @@ class ApiServer:
     async def start(self) -> None:
         """Listen. Raises ListenError when an address is taken or cannot be had; nothing is left open then."""
         try:
+            protocol = self._tcp_protocol()
             tcp = await _bind_tcp(self._listen)
             self.address = tcp.getsockname()[:2]
-            await self._serve(tcp, _dated(self._app), BoundedProtocol)
+            await self._serve(tcp, _dated(self._app), protocol)
             if self._unix_path is not None:
                 unix = _bind_unix(self._unix_path)
                 await self._serve(unix, _local(_dated(self._app)), LocalProtocol)
@@ -59,20 +68,33 @@ class ApiServer:
             await self.stop()
             raise
 
+    def _tcp_protocol(self) -> Callable[..., asyncio.BaseProtocol]:
+        if self._tls is None:
+            return BoundedProtocol
+        from failover.api.handshake import Door  # only where it is used: idle memory counts
+
+        try:
+            self._door = Door(self._tls)
+        except TlsFilesError as error:
+            raise ListenError(f"api.tls: {error}; failoverctl check-config has more") from None
+        return self._door.protocol
+
     async def stop(self) -> None:
         """End streams and connections, within about STOP_S seconds, and remove the Unix socket."""
         self._app.state.front.closing.set()
         running, self._running = self._running, []
         await asyncio.gather(*(server.shutdown() for server in running))
+        if self._door is not None:
+            await self._door.close()
         if self._unix_path is not None and len(running) > 1:
             with contextlib.suppress(FileNotFoundError):
                 self._unix_path.unlink()
 
-    async def _serve(self, listener: socket.socket, app: ASGIApp, protocol: type[BoundedProtocol]) -> None:
+    async def _serve(self, listener: socket.socket, app: ASGIApp, protocol: Callable[..., Any]) -> None:
         config = uvicorn.Config(
             app,
             loop="none",
-            http=protocol,
+            http=protocol,  # type: ignore[arg-type] # made by being called, whatever it is
             ws="none",
             lifespan="off",
             interface="asgi3",

@@ -177,6 +177,7 @@ def _store(snapshot: Snapshot) -> View:
     return {
         "kind": snapshot.store_kind,
         "connected": snapshot.connected,
+        "trouble": snapshot.store_trouble,
         "session": snapshot.session,
         "session_timeout_s": snapshot.session_timeout_s,
         "on_store_loss": snapshot.on_store_loss,

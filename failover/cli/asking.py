@@ -8,6 +8,6 @@ from failover.cli.client import Client
 from failover.cli.whereabouts import find
 
 
-def connect(config: Path | None, url: str | None, token_file: Path | None) -> Client:
+def connect(config: Path | None, url: str | None, token_file: Path | None, ca: Path | None = None) -> Client:
     """A client of the controller that the options name. Raises CommandFailed."""
-    return Client(find(config, url, token_file))
+    return Client(find(config, url, token_file, ca))

@@ -5,6 +5,7 @@ Knows HTTP and problem details; knows no command.
 
 from __future__ import annotations
 
+import ssl
 from types import TracebackType
 from typing import Any
 
@@ -13,6 +14,7 @@ import httpx
 from failover.cli.exit_codes import ExitCode
 from failover.cli.failures import CommandFailed
 from failover.cli.whereabouts import TOKEN_ENV, Whereabouts
+from failover.support.tls import TlsFiles, TlsFilesError, client_context
 
 ANSWER_TIMEOUT_S = 40.0  # longer than the controller's own limit for an order: its word is better than silence
 CONNECT_TIMEOUT_S = 3.0
@@ -30,7 +32,9 @@ class Client:
 
     def _connected(self) -> httpx.Client:
         where = self._where
-        transport = httpx.HTTPTransport(uds=str(where.socket_path) if where.socket_path else None)
+        transport = httpx.HTTPTransport(
+            verify=_trust(where), uds=str(where.socket_path) if where.socket_path else None, trust_env=False
+        )
         return httpx.Client(
             base_url=where.url,
             transport=transport,
@@ -87,6 +91,18 @@ class Client:
             "is it running? systemctl status 'failoverd@*'",
             ExitCode.CONTROLLER_UNREACHABLE,
         )
+
+
+def _trust(where: Whereabouts) -> ssl.SSLContext | bool:
+    """Raises CommandFailed: a CA that cannot be used is no reason to believe anybody."""
+    if not where.url.startswith("https://"):
+        return False  # nothing is loaded that is not needed
+    if where.ca is None:
+        return ssl.create_default_context()
+    try:
+        return client_context(TlsFiles(str(where.ca)))
+    except TlsFilesError as error:
+        raise CommandFailed(str(error), "name the CA's file with --ca FILE", ExitCode.REFUSED) from None
 
 
 def failed(problem: dict[str, Any]) -> CommandFailed:

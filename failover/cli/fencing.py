@@ -54,13 +54,14 @@ def probe(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """Ask the fence devices now whether a living peer could be fenced; changes nothing."""
     from failover.cli import fence_printing
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         known = client.get("/v1/fence")
         nodes = [node] if node is not None else [peer["node"] for peer in known["peers"]]
         named = [method] if method is not None else _askable(known)
@@ -100,13 +101,14 @@ def plan(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """What fencing NODE would be: order, parameters, deadlines, proofs, who else goes down. Touches nothing."""
     from failover.cli import fence_printing
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         told = client.get(f"/v1/fence/{node}/plan")
     if json:
         printing.as_json(told)
@@ -126,6 +128,7 @@ def live_test(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """Really strike a living standby, look whether it is off, and give back what was taken."""
@@ -136,7 +139,7 @@ def live_test(
     if not live:
         next_step = f"add --live, or touch nothing: failoverctl fence plan {node}"
         raise CommandFailed("a test is live or not at all: it strikes the node", next_step, ExitCode.REFUSED)
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         if not json:
             fence_printing.plan(client.get(f"/v1/fence/{node}/plan"), printing.note)
         make_sure(node, yes_i_mean, f"{node} will be struck now.")
@@ -156,13 +159,14 @@ def confirm(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """You have made sure that NODE, active last, is off: it counts as fenced, this once."""
     from failover.cli import fence_printing
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         if not json:
             with contextlib.suppress(CommandFailed):  # who cannot be confirmed is refused below, in better words
                 fence_printing.last_seen(client.get(f"/v1/fence/{node}/plan"), client.get("/v1/cluster"))
@@ -197,13 +201,14 @@ def history(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """Fences, live tests and confirmations of the service, and the strikes of the node that is asked."""
     from failover.cli import fence_printing
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         told = client.get("/v1/fence/history")
     told = {**told, "history": told["history"][-lines:], "strikes": told["strikes"][-lines:]}
     if json:

@@ -13,8 +13,9 @@ from failover.cli import printing
 from failover.cli.exit_codes import ExitCode
 from failover.cli.failures import CommandFailed
 from failover.cli.loading import load_config
+from failover.daemon.stores import make_store
 from failover.ports.store import FormatError
-from failover.stores import STORES, FormattableStore
+from failover.stores import FormattableStore
 
 _ASKS_FOR_NAME = "type its name"  # the store's own words, when a name overrides the refusal
 
@@ -29,15 +30,10 @@ def format_service(file: Path, name: str | None) -> str:
 
 
 def _store(config: Config) -> FormattableStore:
-    settings = config.store
-    make = STORES[settings.kind]
-    if not isinstance(settings, ZooKeeperSettings):
-        return make(str(settings.path), config.service)
-    printing.note(f"connecting to ZooKeeper at {', '.join(settings.hosts)}")
-    user, password = None, None
-    if settings.auth is not None:
-        user, password = settings.auth.user, settings.auth.password.reveal()
-    return make(settings.hosts, config.service, settings.root, settings.session_timeout, user, password)
+    if isinstance(config.store, ZooKeeperSettings):
+        in_tls = " by TLS" if config.store.tls else ""
+        printing.note(f"connecting to ZooKeeper at {', '.join(config.store.hosts)}{in_tls}")
+    return make_store(config)
 
 
 def _format(store: FormattableStore, name: str | None) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from failover.cli.whereabouts import CONFIG_ENV, TOKEN_ENV
+from failover.cli.whereabouts import CA_ENV, CONFIG_ENV, TOKEN_ENV
 
 Config = Annotated[
     Path | None,
@@ -18,6 +18,12 @@ Url = Annotated[
 TokenFile = Annotated[
     Path | None,
     typer.Option("--token-file", metavar="FILE", help=f"A file that holds one token. Default: ${TOKEN_ENV}."),
+]
+Ca = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca", metavar="FILE", help=f"The CA of an https API. Default: ${CA_ENV}, else the file's api.tls.ca."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it stays in the history.")]

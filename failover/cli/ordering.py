@@ -27,6 +27,7 @@ def switchover(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """Hand over from the active node to another, as planned."""
@@ -34,7 +35,7 @@ def switchover(
 
     order = {"from": source, "to": target, "reason": reason}
     given = {key: value for key, value in order.items() if value is not None}
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         follow_to_the_end(client, client.post("/v1/switchover", given), wait, timeout, json)
 
 
@@ -47,6 +48,7 @@ def failover(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """With nobody active: make a node active, fencing whom it must."""
@@ -56,7 +58,7 @@ def failover(
         message = "a failover is forced or not at all: it may fence a node"
         next_step = "add --force; while a node is active, use failoverctl switchover instead"
         raise CommandFailed(message, next_step, ExitCode.REFUSED)
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         if not json:
             printing.note(_will(target, client.get("/v1/cluster")))
         order = {"to": target, "force": True, "reason": reason}
@@ -91,12 +93,13 @@ def pause(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """Automatic moves off, for the whole service; survives restarts."""
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         told = client.post("/v1/pause", {"reason": reason})
     _tell(told, json, "Paused: nothing moves by itself until failoverctl resume.")
 
@@ -106,12 +109,13 @@ def resume(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """Automatic moves on again; first shows what would move or be fenced."""
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         coming = client.get("/v1/cluster")["after_resume"]
         for line in coming:
             printing.note(f"After resuming: {line}")
@@ -127,12 +131,13 @@ def drain(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """A node hands over, if it is active, and stays out."""
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         told = client.post("/v1/drain", {"node": node, "force": force})
     _tell(told, json, f"{node} is drained: it stays out until failoverctl undrain {node}.")
 
@@ -142,12 +147,13 @@ def undrain(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """A drained node may become active again."""
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         told = client.post("/v1/undrain", {"node": node})
     _tell(told, json, f"{node} may become active again.")
 

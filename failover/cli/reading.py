@@ -15,12 +15,13 @@ def status(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """Who is active, how every node is, and what is wrong."""
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         cluster = client.get("/v1/cluster")
         if json:
             printing.as_json({"cluster": cluster, "status": client.get("/v1/status")})
@@ -38,12 +39,13 @@ def why(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """In plain words: why is this node not active, and what to do about it."""
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         cluster = client.get("/v1/cluster")
     name = node or cluster["seen_by"]
     found = next((each for each in cluster["members"] if each["node"] == name), None) or _absent(name, cluster)
@@ -76,12 +78,13 @@ def history(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """What happened to the service, the latest last."""
     from failover.cli.asking import connect
 
-    with connect(config, url, token_file) as client:
+    with connect(config, url, token_file, ca) as client:
         told = client.get("/v1/history", limit=lines)
     if json:
         printing.as_json(told)

@@ -16,7 +16,7 @@ from failover.cli.exit_codes import ExitCode
 from failover.cli.failures import CommandFailed
 
 FOLDER = Path("/etc/failoverd")
-CONFIG_ENV, TOKEN_ENV = "FAILOVERD_CONFIG", "FAILOVERCTL_TOKEN"
+CONFIG_ENV, TOKEN_ENV, CA_ENV = "FAILOVERD_CONFIG", "FAILOVERCTL_TOKEN", "FAILOVERCTL_CA"
 STATE_DIR, LISTEN = "/run/failoverd", "127.0.0.1:8300"  # as `config` has them; a test holds them equal
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]", "": "127.0.0.1"}
 _CONNECT_S = 2.0
@@ -26,13 +26,14 @@ _CONNECT_S = 2.0
 class Whereabouts:
     """How to reach the controller: by `socket_path` or, where that is None, by `url` with `token`.
 
-    `tried` says why the socket is not used.
+    `tried` says why the socket is not used. `ca`: who vouches for an https API; None: the system's own CAs.
     """
 
     socket_path: Path | None
     url: str
     token: str = ""
     tried: str = ""
+    ca: Path | None = None
 
 
 def config_file(given: Path | None, folder: Path = FOLDER) -> Path:
@@ -50,17 +51,24 @@ def config_file(given: Path | None, folder: Path = FOLDER) -> Path:
     raise CommandFailed(message, next_step, ExitCode.REFUSED)
 
 
-def find(config: Path | None, url: str | None, token_file: Path | None) -> Whereabouts:
+def find(config: Path | None, url: str | None, token_file: Path | None, ca: Path | None = None) -> Whereabouts:
     """How to reach the controller. Raises CommandFailed when nothing says where it is."""
     token = _token(token_file)
+    if ca is None and os.environ.get(CA_ENV):
+        ca = Path(os.environ[CA_ENV])
     if url is not None:
-        return Whereabouts(None, _full(url), token)
+        return Whereabouts(None, _full(url), token, ca=ca)
     settings = read(config_file(config))
     path = socket_path(settings)
     refused = _why_not(path)
     if not refused:
         return Whereabouts(path, "http://local", token)
-    return Whereabouts(None, _full(_listen(settings)), token, refused)
+    api = _api(settings)
+    tls = api.get("tls")
+    if not isinstance(tls, dict):
+        return Whereabouts(None, _full(_listen(api)), token, refused)
+    name = str(api.get("advertise") or _listen(api))  # which its certificate is for
+    return Whereabouts(None, f"https://{name}", token, refused, ca or Path(str(tls.get("ca") or "")))
 
 
 def socket_path(settings: dict[str, Any]) -> Path:
@@ -86,9 +94,13 @@ def read(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _listen(settings: dict[str, Any]) -> str:
+def _api(settings: dict[str, Any]) -> dict[str, Any]:
     api = settings.get("api")
-    listen = str((api if isinstance(api, dict) else {}).get("listen") or LISTEN)
+    return api if isinstance(api, dict) else {}
+
+
+def _listen(api: dict[str, Any]) -> str:
+    listen = str(api.get("listen") or LISTEN)
     host, _, port = listen.rpartition(":")
     return f"{_WILDCARDS.get(host, host)}:{port}"
 

@@ -23,6 +23,8 @@ from failover.daemon.fences import make_fences
 from failover.daemon.identity import identify, read_machine_id_on_one_host
 from failover.daemon.session_file import SessionFile
 from failover.daemon.state_folder import StateFolder, StateFolderError
+from failover.daemon.stores import make_store
+from failover.daemon.tls import shown_files
 from failover.ports.self_fence import SELF_FENCE_SOCKET
 from failover.ports.service import Probe, ServiceControl, Sight
 from failover.ports.store import Store
@@ -33,7 +35,6 @@ from failover.runtime.lease import LeaseTerms
 from failover.runtime.measured import MeasuredControl
 from failover.runtime.tally import Tally
 from failover.runtime.timetable import Reckon, Timetable, Told
-from failover.stores import STORES
 from failover.support.deferred_models import models_built_when_used
 from failover.support.hook_records import EndedHooks, end_recorded_hooks
 from failover.support.launcher import Launcher
@@ -122,16 +123,6 @@ def settings_of(config: Config, version: str) -> Settings:
     )
 
 
-def make_store(config: Config) -> Store:
-    """The store that the configuration names."""
-    store = config.store
-    if store.kind == "local":
-        return STORES["local"](str(store.path), config.service)
-    user = store.auth.user if store.auth else None
-    password = store.auth.password.reveal() if store.auth else None
-    return STORES["zookeeper"](store.hosts, config.service, store.root, store.session_timeout, user, password)
-
-
 def deadlines_of(config: Config) -> Deadlines:
     """Seconds for each kind of effect. A store that has not answered for a session's length never will."""
     store_s = config.store.session_timeout if config.store.kind == "zookeeper" else 5.0
@@ -203,9 +194,9 @@ def measured(control: ServiceControl, tally: Tally) -> ServiceControl:
 def _tokens(config: Config) -> Tokens:
     from failover.api.access import Tokens
 
-    if config.api.tokens is None:
-        return Tokens()
-    return Tokens((token.name, token.role, token.secret.reveal()) for token in config.api.tokens.entries)
+    entries = config.api.tokens.entries if config.api.tokens is not None else ()
+    clients = config.api.tls.clients if config.api.tls is not None else {}
+    return Tokens(((token.name, token.role, token.secret.reveal()) for token in entries), clients)
 
 
 def _identity(config: Config) -> Identity:
@@ -330,4 +321,4 @@ async def compose(config: Config, folder: StateFolder, version: str, stop: Calla
     works = await assemble(config, folder, version, stop)
     works.controller.monitor = make_monitor(config, works, works.controller.tell_health)
     app = create_app(works.controller, _tokens(config), works.peer, STALE_AFTER_S)
-    return Parts(works, ApiServer(app, config.api.listen, folder.socket))
+    return Parts(works, ApiServer(app, config.api.listen, folder.socket, shown_files(config)))

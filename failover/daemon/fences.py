@@ -8,6 +8,7 @@ from config import Config
 from config.models.fencing import BLOCKING_KINDS
 from config.timing import own_promise
 from failover.core.values import Identity, Node
+from failover.daemon.tls import peer_files
 from failover.ports.service import FenceMethod
 from failover.runtime.edge import boot_time_s
 from failover.runtime.fences import FenceParts, Fences
@@ -47,7 +48,13 @@ def make_methods(
 ) -> dict[str, FenceMethod]:
     """Every configured method, by name."""
     context = FenceContext(
-        launcher, config.nodes, peer, service=config.service, folder=folder, promise=own_promise(config)
+        launcher,
+        config.nodes,
+        peer,
+        peer_files(config),
+        service=config.service,
+        folder=folder,
+        promise=own_promise(config),
     )
     return {name: FENCERS[settings.kind](name, settings, context) for name, settings in config.fencing.methods.items()}
 

@@ -51,6 +51,7 @@ class Snapshot:
     doubt), same clock; None: the lock is not proven. `renew_every_s`: from one renewal to the next.
     `fencing_blocked`: of what blocks, it is the fence. `watchdog_armed` None: none is configured. `adoptions`: of
     predecessors, within `limits.within`.
+    `store_trouble`: why the store cannot be reached, while it cannot; "" if that is not known.
     `standby_stopped`: a standby's service is down (`control.standby: stopped`); only then does its start say anything.
     `adopting`: a predecessor's session is being taken over, and it is not known yet whether this node still is active.
     """
@@ -88,6 +89,7 @@ class Snapshot:
     adopting: bool = False
     impaired: int = 0
     timing: Mapping[str, float | None] = field(default_factory=dict)
+    store_trouble: str = ""
     fences: FenceSight = field(default_factory=FenceSight)
     step_down_s: float | None = None
     renew_every_s: float | None = None

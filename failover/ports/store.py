@@ -118,6 +118,9 @@ class Store(Protocol):
     def connect(self, listener: Listener) -> None:
         """Say where unasked events go. Called once, before anything else."""
 
+    def trouble(self) -> str:
+        """Why the last tries to reach the store have failed, for people; "" where none has since it answered."""
+
     def open(self, ask: OpenSession, answer: Callable[[Event], None]) -> None:
         """Open a new session. Answers SessionOpened, or SessionRefused (S9, or paths missing: exit code 3).
 

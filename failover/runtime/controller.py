@@ -383,6 +383,7 @@ class RunningController:
             adoptions=self._adoption.lately if self._adoption is not None else 0,
             measures=self._tally.told(self.monitor.probes_told() if self.monitor is not None else ()),
             adopting=self._adoption is not None and self._adoption.waiting,
+            store_trouble=self._store.trouble(),
         )
 
     def _retry_in_s(self) -> float | None:

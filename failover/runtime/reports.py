@@ -178,6 +178,7 @@ def snapshot_of(
     adoptions: int = 0,
     measures: Measures | None = None,
     adopting: bool = False,
+    store_trouble: str = "",
 ) -> Snapshot:
     """Everything that is told, as of `taken_s`."""
     session = state.session
@@ -224,4 +225,5 @@ def snapshot_of(
         fitness=fitness_of(state),
         measures=measures or Measures(),
         adopting=adopting,
+        store_trouble="" if state.connected else store_trouble,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from failover.ports.store import Store
+from failover.support.tls import TlsFiles
 
 
 class FormattableStore(Store, Protocol):
@@ -31,11 +32,12 @@ def zookeeper(
     session_timeout_s: float,
     user: str | None = None,
     password: str | None = None,
+    tls: TlsFiles | None = None,
 ) -> FormattableStore:
-    """The store on ZooKeeper. `hosts`: `host:port` each."""
+    """The store on ZooKeeper. `hosts`: `host:port` each. `tls` None: in the clear."""
     from failover.stores.zookeeper import ZooKeeperStore
 
-    return ZooKeeperStore(hosts, service, root, session_timeout_s, user, password)
+    return ZooKeeperStore(hosts, service, root, session_timeout_s, user, password, tls)
 
 
 def local(path: str, service: str) -> FormattableStore:

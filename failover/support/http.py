@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from failover.support.reasons import reason_of
+from failover.support.tls import why_no_tls
 
 LONGEST_HEAD = 32 * 1024
 LARGEST_BODY = 64 * 1024
@@ -19,6 +20,14 @@ LARGEST_BODY = 64 * 1024
 
 class HttpError(Exception):
     """There was no answer, or none that is HTTP. The message says which, in words for an operator."""
+
+
+class NoTlsError(HttpError):
+    """Who answers there does not speak TLS, or not ours. A certificate that is not accepted is not meant."""
+
+
+class BrokenOffError(HttpError):
+    """The connection was made, and ended without a whole answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +59,10 @@ async def request(
     target = _target(url)
     try:
         reader, writer = await asyncio.open_connection(target.host, target.port, ssl=tls, limit=LONGEST_HEAD)
+    except ssl.SSLCertVerificationError as error:
+        raise HttpError(f"TLS with {target.header} failed: {why_no_tls(error, presents=False)}") from None
     except ssl.SSLError as error:
-        raise HttpError(f"TLS with {target.header} failed: {error.reason or error}") from None
+        raise NoTlsError(f"TLS with {target.header} failed: {error.reason or error}") from None
     except OSError as error:
         raise HttpError(f"no connection to {target.header}: {reason_of(error)}") from None
     try:
@@ -59,9 +70,9 @@ async def request(
         await writer.drain()
         return await _answer(reader, body_limit)
     except OSError as error:
-        raise HttpError(f"{target.header} broke the connection off: {reason_of(error)}") from None
+        raise BrokenOffError(f"{target.header} broke the connection off: {reason_of(error)}") from None
     except asyncio.IncompleteReadError:
-        raise HttpError(f"{target.header} broke the connection off in the middle of its answer") from None
+        raise BrokenOffError(f"{target.header} broke the connection off in the middle of its answer") from None
     except (ValueError, asyncio.LimitOverrunError):
         raise HttpError(f"{target.header} did not answer in HTTP") from None
     finally:

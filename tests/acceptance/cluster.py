@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from typing import Any
 
 import httpx
 
+from tests.servers.authority import Authority
 from tests.servers.guardian import scratch_folder
 from tests.servers.ports import free_port
 from tests.servers.process import ServerProcess
@@ -97,6 +99,7 @@ class Host:
     port: int
     process: ServerProcess | None = None
     client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=5.0))
+    scheme: str = "http"
 
     @property
     def config(self) -> Path:
@@ -142,13 +145,13 @@ class Host:
 
     def get(self, path: str) -> httpx.Response | None:
         try:
-            return self.client.get(f"http://{self.api}{path}")
+            return self.client.get(f"{self.scheme}://{self.api}{path}")
         except httpx.TransportError:
             return None
 
     def post(self, path: str, body: dict[str, Any] | None = None, token: str | None = TOKEN) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return self.client.post(f"http://{self.api}{path}", json=body or {}, headers=headers)
+        return self.client.post(f"{self.scheme}://{self.api}{path}", json=body or {}, headers=headers)
 
     def status(self) -> dict[str, Any]:
         answer = self.get("/v1/status")
@@ -252,6 +255,7 @@ class Cluster:
                 "root": root,
                 "session_timeout": options.get("session_timeout", "2s"),
                 "tick_time": options.get("tick_time", "200ms"),
+                **options.get("store", {}),
             },
             "nodes": {name: {"address": "127.0.0.1", **options.get("facts", {}).get(name, {})} for name in self.hosts},
             "control": {
@@ -289,8 +293,19 @@ class Cluster:
                 "allow_loopback": True,
                 "tokens": {"file": str(host.folder / "tokens")},
                 "peer_secret": {"file": str(host.folder / "peer.secret")},
+                **self._tls(host, options.get("authority")),
             },
         }
+
+    def _tls(self, host: Host, authority: Authority | None) -> dict[str, Any]:
+        """https for the API of that host, with a certificate of its own."""
+        if authority is None:
+            return {}
+        cert, key = authority.issue(host.name)
+        host.client.close()
+        host.client = httpx.Client(timeout=5.0, verify=ssl.create_default_context(cafile=str(authority.path)))
+        host.scheme = "https"
+        return {"tls": {"cert": str(cert), "key": str(key), "ca": str(authority.path)}}
 
     def __getitem__(self, name: str) -> Host:
         return self.hosts[name]

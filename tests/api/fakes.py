@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from failover.core.values import (
 from failover.ports.controller import DemoteAnswer, HistoryLine, Operation, OrderRefused, Snapshot
 from failover.ports.fence_plans import Plan, TrialAsked
 from failover.ports.fences import FenceSight, Known, Struck
+from failover.support.tls import TlsFiles
 from fencing.peer import PeerAuth
 
 DB1 = Node("db1", "machine-1")
@@ -248,11 +249,14 @@ class ServedController:
         folder: Path,
         tokens: Iterable[tuple[str, str, str]] = TOKENS,
         peer_auth: PeerAuth | None = None,
+        tls: TlsFiles | None = None,
+        clients: Mapping[str, str] | None = None,
     ) -> None:
         self.controller = controller
         self.socket = folder / "api.sock"
-        app = create_app(controller, Tokens(tokens), peer_auth, STALE_AFTER_S)
-        self._server = ApiServer(app, "127.0.0.1:0", self.socket)
+        app = create_app(controller, Tokens(tokens, clients), peer_auth, STALE_AFTER_S)
+        self._server = ApiServer(app, "127.0.0.1:0", self.socket, tls)
+        self._scheme = "https" if tls else "http"
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
@@ -271,4 +275,4 @@ class ServedController:
     def url(self) -> str:
         """Where it listens."""
         host, port = self._server.address or ("", 0)
-        return f"http://{host}:{port}"
+        return f"{self._scheme}://{host}:{port}"

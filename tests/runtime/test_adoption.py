@@ -66,6 +66,9 @@ class WrittenStore:
         self.closing: list[tuple[CloseSession, Callable[[Any], None]]] = []
         self.secrets = {"s1": "0f", "s2": "1e"}
 
+    def trouble(self) -> str:
+        return ""
+
     def session_secret(self, session: str) -> str | None:
         return self.secrets.get(session)
 

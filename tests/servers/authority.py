@@ -1,10 +1,16 @@
 """A CA of the tests' own, and the certificates that it signs. Made by `openssl`; of elliptic curves, which is quick."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 LOOPBACK_NAMES = "DNS:localhost,IP:127.0.0.1"
 _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
+
+
+def missing() -> list[str]:
+    """What making certificates needs and this machine has not, in words."""
+    return [] if shutil.which("openssl") else ["`openssl` on the PATH (Debian: openssl)"]
 
 
 class Authority:

@@ -1,10 +1,11 @@
-"""A real standalone ZooKeeper from Debian's jars, on a loopback port, its data in memory.
+"""A real standalone ZooKeeper from Debian's jars, on a loopback port, its data in memory, and one for TLS if wanted.
 
 Followed: ZooKeeper Administrator's Guide 3.8. It knows no client library.
 """
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,8 @@ from tests.servers.zookeeper_wire import ask, close_session
 
 _JARS = Path("/usr/share/java")
 _CLASSPATH = [_JARS / "zookeeper.jar", _JARS / "slf4j-simple.jar"]
+_NETTY_PARTS = ("buffer", "codec", "common", "handler", "resolver", "transport")
+_CLASSPATH += [_JARS / f"netty-{part}.jar" for part in _NETTY_PARTS]  # Debian: libnetty-java, which zookeeper needs
 _SMALL_AND_QUICK = ["-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData"]
 _WARNINGS_ONLY = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
 _MAIN = "org.apache.zookeeper.server.quorum.QuorumPeerMain"
@@ -36,10 +39,21 @@ def java_command(settings: Path) -> list[str]:
     return [java, *_SMALL_AND_QUICK, _WARNINGS_ONLY, "-cp", ":".join(map(str, _CLASSPATH)), _MAIN, str(settings)]
 
 
-class ZooKeeper:
-    """One server. Its port and its data stay the same from start to start, until `destroy`.
+@dataclass(frozen=True)
+class Tls:
+    """PEM files of a server. `client_auth`: whether clients must show a certificate of that CA; none, want or need."""
 
-    `settings` are further lines of zoo.cfg; `server_id` is the number of a member of an ensemble.
+    ca: Path
+    cert: Path
+    key: Path
+    client_auth: str = "need"
+
+
+class ZooKeeper:
+    """One server. Its ports and its data stay the same from start to start, until `destroy`.
+
+    `settings` are further lines of zoo.cfg; `server_id` is the number of a member of an ensemble. With `tls` it has
+    a second port, for TLS; the first one stays for four-letter words, and for whoever looks behind the scenes.
     """
 
     def __init__(
@@ -50,8 +64,10 @@ class ZooKeeper:
         max_session_timeout_ms: int = 40_000,
         settings: Mapping[str, str] | None = None,
         server_id: int | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self.port = free_port()
+        self.tls_port = free_port() if tls is not None else 0
         self.server_id = server_id
         self.folder = scratch_folder("zookeeper")
         self._settings = {
@@ -65,6 +81,7 @@ class ZooKeeper:
             "4lw.commands.whitelist": "*",
             "maxClientCnxns": "0",
             "preAllocSize": "256",  # KiB; at the default every server's log takes 64 MiB of memory
+            **(self._tls_settings(tls) if tls is not None else {}),
             **(settings or {}),
         }
         self._write_files()
@@ -86,6 +103,11 @@ class ZooKeeper:
     def hosts(self) -> str:
         """What a client connects to: `127.0.0.1:port`."""
         return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def tls_hosts(self) -> str:
+        """What a client connects to by TLS."""
+        return f"{LOOPBACK}:{self.tls_port}"
 
     @property
     def pid(self) -> int | None:
@@ -159,6 +181,18 @@ class ZooKeeper:
             within_s,
             f"session 0x{session_id:x} is closed at {self.hosts}",
         )
+
+    def _tls_settings(self, tls: Tls) -> dict[str, str]:
+        keys = self.folder / "server.pem"
+        keys.write_text(tls.key.read_text() + tls.cert.read_text())
+        return {
+            "serverCnxnFactory": "org.apache.zookeeper.server.NettyServerCnxnFactory",
+            "secureClientPort": str(self.tls_port),
+            "secureClientPortAddress": LOOPBACK,
+            "ssl.keyStore.location": str(keys),
+            "ssl.trustStore.location": str(tls.ca),
+            "ssl.clientAuth": tls.client_auth,
+        }
 
     def _serves_or_ended(self) -> bool:
         return not self._process.running or self.mode() != ""

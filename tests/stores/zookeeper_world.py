@@ -10,6 +10,7 @@ from kazoo.client import KazooClient
 from failover.core.events import ConnectionLost, ConnectionRestored
 from failover.core.values import Node
 from failover.stores.zookeeper import ZooKeeperStore
+from failover.support.tls import TlsFiles
 from tests.servers.proxy import Relay
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
@@ -23,9 +24,18 @@ RECORDS = {
 
 
 class ZooKeeperWorld:
-    """Stores on one server under one root. `timeout_s` is what they ask for."""
+    """Stores on one server under one root. `timeout_s` is what they ask for; with `tls` they use its port for that."""
 
-    def __init__(self, server: ZooKeeper, root: str, timeout_s: float = 6.0) -> None:
+    def __init__(
+        self,
+        server: ZooKeeper,
+        root: str,
+        timeout_s: float = 6.0,
+        tls: TlsFiles | None = None,
+        auth: dict[str, str] | None = None,
+    ) -> None:
+        self.tls = tls
+        self.auth = auth or {}
         self.server = server
         self.root = root
         self.base = f"{root}/{SERVICE}"
@@ -60,9 +70,9 @@ class ZooKeeperWorld:
         client.close()
 
     def store(self, node: Node, service: str = SERVICE, **auth: str) -> ZooKeeperStore:
-        relay = Relay(self.server.port)
+        relay = Relay(self.server.tls_port if self.tls else self.server.port)
         self._ended.callback(relay.close)
-        store = ZooKeeperStore([relay.hosts], service, self.root, self.timeout_s, **auth)
+        store = ZooKeeperStore([relay.hosts], service, self.root, self.timeout_s, **{**self.auth, **auth}, tls=self.tls)
         if service != SERVICE:
             store.format()
         self._ended.callback(store.shut_down)

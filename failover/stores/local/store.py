@@ -67,6 +67,9 @@ class LocalStore:
     def connect(self, listener: Listener) -> None:
         self._listener = listener
 
+    def trouble(self) -> str:
+        return ""
+
     # --- the session ----------------------------------------------------------------------------
 
     def open(self, ask: OpenSession, answer: Answer) -> None:

@@ -71,6 +71,9 @@ class SimulatedStore:
     def connect(self, listener: Listener) -> None:
         self._listener = listener
 
+    def trouble(self) -> str:
+        return ""
+
     # --- the session ----------------------------------------------------------------------------
 
     def open(self, ask: OpenSession, answer: Answer) -> None:

@@ -23,8 +23,10 @@ from kazoo.security import make_digest_acl
 
 from failover.ports.store import SavedSession
 from failover.stores.zookeeper.connection import Connection
+from failover.stores.zookeeper.dialling import Dialler
 from failover.stores.zookeeper.handler import InlineHandler, Quiet, log
 from failover.stores.zookeeper.paths import session_name, session_number
+from failover.stores.zookeeper.troubles import Troubles
 
 MOST_PENDING = 200  # calls under way; kazoo itself would queue without end
 
@@ -59,10 +61,14 @@ class SessionClient(KazooClient):  # type: ignore[misc]
         auth: tuple[str, str] | None,
         gate: threading.RLock,
         owner: Owner,
+        dialler: Dialler,
+        troubles: Troubles,
         saved: SavedSession | None = None,
     ) -> None:
         """`saved`: the session to have; without one a new session is opened."""
         self.gate = gate
+        self.dialler = dialler
+        self.troubles = troubles
         self.attempt_s = max(_SHORTEST_ATTEMPT_S, timeout_s / 3 / len(hosts))
         self.negotiated_s = timeout_s
         self.close_acknowledged = False
@@ -72,7 +78,7 @@ class SessionClient(KazooClient):  # type: ignore[misc]
         self._give_up_at: float | None = None
         self._owner = owner
         self.over = False
-        handler = InlineHandler(gate, self.attempt_s)
+        handler = InlineHandler(gate, self.attempt_s, dialler.dial)
         super().__init__(
             hosts=",".join(hosts),
             timeout=timeout_s,
@@ -147,7 +153,7 @@ class SessionClient(KazooClient):  # type: ignore[misc]
         connected = self._connection._socket
         if connected is not None:
             try:
-                connected.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)  # TLS's own would go on reading in the clear
             except OSError:
                 return  # not connected any more, which is what was wanted
 

@@ -73,7 +73,8 @@ def _await_connection(client: SessionClient) -> None:
     deadline = time.monotonic() + _CONNECT_S
     while not client.connected:
         if time.monotonic() > deadline:
-            raise FormatError(f"no ZooKeeper answered within {_CONNECT_S:g} s: look at `store.hosts`", NO_STORE)
+            why = str(client.troubles) or "look at `store.hosts`"
+            raise FormatError(f"no ZooKeeper answered within {_CONNECT_S:g} s: {why}", NO_STORE)
         time.sleep(_POLL_S)
 
 
@@ -143,6 +144,18 @@ class _Formatting:
                 made.append(child)
             except NodeExistsError:
                 continue
-        if not made:
-            return f"{paths.base} was formatted already"
-        return f"{paths.base} is formatted"
+        done = f"{paths.base} is formatted" if made else f"{paths.base} was formatted already"
+        return done + self._open_to_all()
+
+    def _open_to_all(self) -> str:
+        """What was made before there was `auth` keeps its ACL: said, since it is found out by nobody else."""
+        client, base = self._client, self._paths.base
+        if not client.default_acl:
+            return ""
+        for path in (base, *(f"{base}/{child}" for child in CHILDREN)):
+            acls, _ = client.get_acls_async(path).get(timeout=_ANSWER_S)
+            if any(acl.id.scheme == "world" for acl in acls):
+                return (
+                    f"; but {path} was made without store.auth, and everybody may change it: correct its ACL (setAcl)"
+                )
+        return ""

@@ -16,6 +16,9 @@ from kazoo.handlers.threading import SequentialThreadingHandler
 
 log = logging.getLogger("failoverd.store")
 
+Dial = Callable[[tuple[str, int], str, float], socket.socket]
+"""Address, the name that the server's certificate must be for, seconds. Raises ConnectionDropped."""
+
 
 class Quiet(logging.LoggerAdapter[logging.Logger]):
     """kazoo warns at every try while the store is away; we tell of that once, as events."""
@@ -42,9 +45,10 @@ class _AtOnce:
 class InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
     """kazoo's threads, without the two workers that answers and watches would be handed through."""
 
-    def __init__(self, gate: threading.RLock, attempt_s: float) -> None:
+    def __init__(self, gate: threading.RLock, attempt_s: float, dial: Dial) -> None:
         super().__init__()
         self._attempt_s = attempt_s
+        self._dial = dial
         self.callback_queue = self.completion_queue = _AtOnce(gate)
 
     def start(self) -> None:
@@ -73,9 +77,9 @@ class InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         return ends
 
-    def create_connection(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs["timeout"] = min(kwargs.get("timeout") or self._attempt_s, self._attempt_s)
-        return super().create_connection(*args, **kwargs)
+    def create_connection(self, address: tuple[str, int], hostname: str, **_: Any) -> socket.socket:
+        """In place of kazoo's own, whose TLS believes any name and whose handshake has a deadline of its own."""
+        return self._dial(address, hostname, self._attempt_s)
 
     def spawn(self, func: Callable[..., None], *args: Any, **kwargs: Any) -> threading.Thread:
         thread = threading.Thread(target=func, args=args, kwargs=kwargs, name="failoverd-zookeeper", daemon=True)

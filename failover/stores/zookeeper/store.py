@@ -36,6 +36,7 @@ from failover.ports.store import (
 )
 from failover.stores.zookeeper.client import Owner, SessionClient
 from failover.stores.zookeeper.control import write_control
+from failover.stores.zookeeper.dialling import Dialler
 from failover.stores.zookeeper.errand import Errand
 from failover.stores.zookeeper.formatting import format_service
 from failover.stores.zookeeper.history import HistoryReading, HistoryWriter
@@ -43,7 +44,9 @@ from failover.stores.zookeeper.neighbours import read_neighbours
 from failover.stores.zookeeper.paths import Paths
 from failover.stores.zookeeper.questions import Questions
 from failover.stores.zookeeper.session import StoreSession
+from failover.stores.zookeeper.troubles import Troubles
 from failover.stores.zookeeper.view import read_view
+from failover.support.tls import TlsFiles
 
 Answer = Callable[[Event], None]
 
@@ -67,7 +70,10 @@ class ZooKeeperStore:
         session_timeout_s: float,
         user: str | None = None,
         password: str | None = None,
+        tls: TlsFiles | None = None,
     ) -> None:
+        self._dialler = Dialler(tls)
+        self._troubles = Troubles()
         self.paths = Paths(root, service)
         self._hosts = tuple(hosts)
         self._session_timeout_s = session_timeout_s
@@ -82,6 +88,9 @@ class ZooKeeperStore:
 
     def connect(self, listener: Listener) -> None:
         self._listener = listener
+
+    def trouble(self) -> str:
+        return str(self._troubles)
 
     # --- the session ----------------------------------------------------------------------------
 
@@ -267,7 +276,16 @@ class ZooKeeperStore:
     # --- what a session needs of us -------------------------------------------------------------
 
     def new_client(self, owner: Owner, saved: SavedSession | None = None) -> SessionClient:
-        client = SessionClient(self._hosts, self._session_timeout_s, self._auth, self._gate, owner, saved)
+        client = SessionClient(
+            self._hosts,
+            self._session_timeout_s,
+            self._auth,
+            self._gate,
+            owner,
+            self._dialler,
+            self._troubles,
+            saved,
+        )
         self._clients = [old for old in self._clients if not old.finished] + [client]
         closing = [old for old in self._clients if old.closing]
         for old in closing[:-_MOST_CLOSING]:

@@ -1,0 +1,143 @@
+"""The PEM files of a `tls` section: can they be used, and until when?
+
+Asks nobody. Loaded only where such files are named: idle memory counts. Source of the form: RFC 5280, section 4.1.
+"""
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from config.files import read_regular, reason_of
+
+LARGEST_BYTES = 1024 * 1024
+_BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+_SEQUENCE, _UTC_TIME, _VERSION = 0x30, 0x17, 0xA0
+
+
+class TlsFileError(Exception):
+    """The file cannot serve. `hint` says what to do; the text says why.
+
+    `unseen`: it could not be looked at. `dated`: all that is wrong is its time.
+    """
+
+    def __init__(self, message: str, hint: str = "", unseen: bool = False, dated: bool = False) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.unseen = unseen
+        self.dated = dated
+
+
+def check_ca(path: str) -> None:
+    """Raises TlsFileError: missing, changeable by others, no certificate in it, or only expired ones."""
+    data, mode = _read(path, "write there the certificate (PEM) of the CA that signed the peers'")
+    if mode & 0o022:
+        message = f"{path} may be changed by other users (mode {mode:04o}): they could add a CA of their own"
+        raise TlsFileError(message, f"chmod 644 {path}")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=data.decode("ascii"))
+    except (ssl.SSLError, ValueError):
+        raise _no_certificate(path) from None
+    ends = [end for _, end in validities(data)]
+    if ends and max(ends) < datetime.now(UTC):
+        when = f"{max(ends):%Y-%m-%d %H:%M} UTC"
+        raise TlsFileError(f"{path} has expired, on {when}", "put a CA there that is valid", dated=True)
+
+
+def check_cert(path: str) -> None:
+    """Raises TlsFileError: missing, no certificate in it, expired, or not valid yet."""
+    data, _ = _read(path, "write there our certificate (PEM)")
+    now, found = datetime.now(UTC), list(validities(data))
+    if not found:
+        raise _no_certificate(path)
+    begin, end = found[0]  # our own comes first, those of the authorities after it
+    if end < now:
+        raise TlsFileError(f"{path} has expired, on {end:%Y-%m-%d %H:%M} UTC", "renew it", dated=True)
+    if begin > now:
+        raise TlsFileError(f"{path} is valid only from {begin:%Y-%m-%d %H:%M} UTC on", "compare the clocks", dated=True)
+
+
+def check_key(path: str, cert: str, password: str | None) -> None:
+    """Raises TlsFileError: missing, open to others, none at all, locked, or another certificate's."""
+    data, mode = _read(path, "write there the private key (PEM) of cert")
+    if mode & 0o077:
+        raise TlsFileError(f"{path} is open to other users (mode {mode:04o})", f"chmod 600 {path}")
+    if b"PRIVATE KEY-----" not in data:
+        raise TlsFileError(
+            f"{path} is not a private key", "a PEM file is text with the line -----BEGIN PRIVATE KEY-----"
+        )
+    locked = b"ENCRYPTED" in data
+    if locked and password is None:
+        raise TlsFileError(f"{path} is encrypted", "add key_password: {file: PATH}, or write it without a password")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert, path, password=lambda: password or "")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise TlsFileError(f"{path} is not the key of {cert}", "name the pair that was made together") from None
+        if locked:
+            raise TlsFileError(f"{path} does not open with key_password", "correct the password") from None
+        raise TlsFileError(f"{path} is damaged", "copy it again, or make another") from None
+    except OSError:
+        return  # the certificate is what is wrong, and that is told
+
+
+def validities(pem: bytes) -> Iterator[tuple[datetime, datetime]]:
+    """The first and the last moment of each certificate that can be read."""
+    for part in pem.split(_BEGIN)[1:]:
+        try:
+            text = (_BEGIN + part.partition(_END)[0] + _END).decode("ascii")
+            yield _validity(ssl.PEM_cert_to_DER_cert(text))
+        except (ValueError, IndexError):
+            continue
+
+
+def _validity(der: bytes) -> tuple[datetime, datetime]:
+    """Certificate > tbsCertificate > version?, serial, signature, issuer, validity > notBefore, notAfter."""
+    (_, body), *_ = _parts(der)
+    (_, inner), *_ = _parts(body)
+    parts = _parts(inner)
+    at = 4 if parts[0][0] == _VERSION else 3
+    if parts[at][0] != _SEQUENCE:
+        raise ValueError("no validity")
+    begin, end = _parts(parts[at][1])[:2]
+    return _moment(*begin), _moment(*end)
+
+
+def _parts(data: bytes) -> list[tuple[int, bytes]]:
+    """The (tag, content) of each value in DER. Raises IndexError for what is none."""
+    found, at = [], 0
+    while at < len(data):
+        tag, size = data[at], data[at + 1]
+        at += 2
+        if size & 0x80:
+            width = size & 0x7F
+            size = int.from_bytes(data[at : at + width], "big")
+            at += width
+        found.append((tag, data[at : at + size]))
+        at += size
+    return found
+
+
+def _moment(tag: int, content: bytes) -> datetime:
+    text = content.decode("ascii")
+    if tag == _UTC_TIME:  # two digits: 1950 to 2049
+        text = ("19" if int(text[:2]) >= 50 else "20") + text
+    return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+
+
+def _no_certificate(path: str) -> TlsFileError:
+    hint = "a PEM file is text with the line -----BEGIN CERTIFICATE-----"
+    return TlsFileError(f"{path} holds no certificate that can be read", hint)
+
+
+def _read(path: str, how_to_make: str) -> tuple[bytes, int]:
+    try:
+        content = read_regular(path, LARGEST_BYTES)
+    except FileNotFoundError:
+        raise TlsFileError(f"{path} does not exist", how_to_make) from None
+    except (OSError, ValueError) as error:
+        unseen = isinstance(error, PermissionError)
+        hint = "run this as the controller's user (root)" if unseen else ""
+        raise TlsFileError(f"cannot read {path}: {reason_of(error)}", hint, unseen) from None
+    if content is None:
+        raise TlsFileError(f"{path} is not a regular file")
+    return content.data, content.mode
