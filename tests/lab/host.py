@@ -39,7 +39,7 @@ set -e
 host=$1; shift
 for group in $GROUPS_OF_HOST; do echo $$ > "$group/cgroup.procs"; done
 read -r _
-mount --bind / "$host/low"
+mount --bind "$LOWER" "$host/low"
 mount -t overlay overlay -o "lowerdir=$host/low,upperdir=$host/up,workdir=$host/work" "$host/root"
 exec systemd-nspawn --quiet --register=no --keep-unit --directory="$host/root" \
     --network-namespace-path=/proc/$$/ns/net --capability=CAP_NET_ADMIN,CAP_NET_RAW --boot --console=pipe "$@"
@@ -65,9 +65,10 @@ def missing() -> list[str]:
 
 
 class Host:
-    """Host `number` of a network: h1, h2, …"""
+    """Host `number` of a network: h1, h2, … `root`: what it is an overlay of; only over `/` it sees the checkout."""
 
-    def __init__(self, network: Network, number: int = 1) -> None:
+    def __init__(self, network: Network, number: int = 1, root: Path = Path("/")) -> None:
+        self._root = root
         self.network = network
         self.number = number
         self.name = f"h{number}"
@@ -151,7 +152,7 @@ class Host:
     def _boot(self) -> None:
         for group in self._groups:
             group.mkdir()
-        seen = {str(CHECKOUT), sys.base_prefix, sys.prefix} - {"/usr"}
+        seen = {str(CHECKOUT), sys.base_prefix, sys.prefix} - {"/usr"} if self._root == Path("/") else set()
         mark = f"--setenv={guardian().mark}"  # on its first process: the guardian ends it if we are killed
         words = [f"--machine={self.name}", f"--hostname={self.name}", mark, *(f"--bind-ro={at}" for at in sorted(seen))]
         with (self.folder / "console").open("wb") as console:
@@ -161,7 +162,7 @@ class Host:
                 stdin=subprocess.PIPE,
                 stdout=console,
                 stderr=console,
-                env={**os.environ, "GROUPS_OF_HOST": " ".join(map(str, self._groups))},
+                env={**os.environ, "GROUPS_OF_HOST": " ".join(map(str, self._groups)), "LOWER": str(self._root)},
                 start_new_session=True,
             )  # fmt: skip
         pid = self._process.pid
