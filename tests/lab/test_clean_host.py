@@ -114,6 +114,11 @@ def test_one_edited_file_is_all_that_a_start_needs_and_it_returns_once_the_elect
     eventually(lambda: "active" in clean.must("failoverctl", "status"), 10, "and told of")
 
 
+def test_a_reload_reaches_the_controller(clean: Host) -> None:
+    clean.must("systemctl", "reload", CONTROLLER)
+    eventually(lambda: "SIGHUP: nothing was changed" in clean.journal(CONTROLLER), 10, "the file was read again")
+
+
 def test_an_upgrade_moves_nothing(clean: Host, versions: dict[str, str]) -> None:
     before, pid = status(clean)["epoch"], clean.show(UNIT, "MainPID")
     apt(clean, "install", versions[SECOND])
