@@ -11,9 +11,17 @@ from failover.cli.fence import fence
 _CODES = "Exit codes: " + ", ".join(f"{code} {code.name.lower().replace('_', ' ')}" for code in ExitCode)
 _PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from failover.daemon.__main__ import package_version
+
+        typer.echo(f"failoverctl {package_version()}")
+        raise typer.Exit
+
+
 app = typer.Typer(
     name="failoverctl",
-    help="See and steer a service that failoverd keeps available.",
     epilog=_CODES,
     no_args_is_help=True,
     add_completion=False,
@@ -40,6 +48,13 @@ for command in (
     app.command(command.__name__.replace("_", "-"))(command)
 app.command("format")(files.format_store)
 app.add_typer(fence)
+
+
+@app.callback()
+def every_command(
+    version: bool = typer.Option(False, "--version", callback=_tell_version, is_eager=True, help="Print the version."),
+) -> None:
+    """See and steer a service that failoverd keeps available."""
 
 
 @app.command("may-start", context_settings=_PASSED_ON)

@@ -79,7 +79,7 @@ def _mistake(page: Path, words: list[str], line: str) -> str:
     if name in LATER and (page == _LIMITS or _LATER_IS_SAID in line):
         return ""
     if name.startswith("-"):
-        return "" if name == "--help" else f"{name} is no option of failoverctl"
+        return "" if name in {"--help", "--version"} else f"{name} is no option of failoverctl"
     if name not in commands():
         return f"there is no command {name} in: {line.strip()}"
     given = [word.partition("=")[0] for word in words[1:] if word.startswith("-")]

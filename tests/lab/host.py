@@ -43,7 +43,7 @@ set -e
 host=$1; shift
 for group in $GROUPS_OF_HOST; do echo $$ > "$group/cgroup.procs"; done
 read -r _
-mount --bind / "$host/low"
+mount --bind "$LOWER" "$host/low"
 mount -t overlay overlay -o "lowerdir=$host/low,upperdir=$host/up,workdir=$host/work" "$host/root"
 if [ -n "$DISK" ]; then
     mount -t tmpfs -o "size=$DISK,mode=755" disk "$host/disk"
@@ -105,9 +105,13 @@ class Host:
     """Host `number` of a network: h1, h2, …
 
     With `cable`, its frames can be delayed and lost; `disk` is the size of /srv, which then has a disk of its own.
+    `root`: what it is an overlay of; only over `/` it sees the checkout.
     """
 
-    def __init__(self, network: Network, number: int = 1, *, cable: bool = False, disk: str = "") -> None:
+    def __init__(
+        self, network: Network, number: int = 1, *, cable: bool = False, disk: str = "", root: Path = Path("/")
+    ) -> None:
+        self._root = root
         self.network = network
         self.cable: Cable | None = None
         self._with_cable = cable
@@ -259,7 +263,7 @@ class Host:
     def _boot(self) -> None:
         for group in self._groups:
             group.mkdir()
-        seen = {str(CHECKOUT), sys.base_prefix, sys.prefix} - {"/usr"}
+        seen = {str(CHECKOUT), sys.base_prefix, sys.prefix} - {"/usr"} if self._root == Path("/") else set()
         mark = f"--setenv={guardian().mark}"  # on its first process: the guardian ends it if we are killed
         words = [f"--machine={self.name}", f"--hostname={self.name}", mark, *(f"--bind-ro={at}" for at in sorted(seen))]
         with (self.folder / "console").open("wb") as console:
@@ -269,7 +273,12 @@ class Host:
                 stdin=subprocess.PIPE,
                 stdout=console,
                 stderr=console,
-                env={**os.environ, "GROUPS_OF_HOST": " ".join(map(str, self._groups)), "DISK": self._disk},
+                env={
+                    **os.environ,
+                    "GROUPS_OF_HOST": " ".join(map(str, self._groups)),
+                    "LOWER": str(self._root),
+                    "DISK": self._disk,
+                },
                 start_new_session=True,
             )  # fmt: skip
         pid = self._process.pid

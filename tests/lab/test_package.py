@@ -4,49 +4,24 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.lab.host import CHECKOUT, Host
+from tests.lab.host import Host
+from tests.lab.packages import FIRST, SECOND, missing, put_packages
 from tests.lab.pair import LabZooKeeper, Pair
-from tests.servers.guardian import scratch_folder
-
-FIRST, SECOND = "0.0.1", "0.0.2"
-BUILD_S = 300.0
 
 pytestmark = [
     pytest.mark.skipif("WHOLE_LAB" not in os.environ, reason="builds two packages, which takes a minute: make lab"),
-    pytest.mark.skipif(
-        not shutil.which("dpkg-deb") or not Path("/usr/bin/python3").exists(),
-        reason="no dpkg-deb, or no Debian python3: not a Debian machine",
-    ),
+    pytest.mark.skipif(bool(missing()), reason=f"missing: {missing()}"),
 ]
 
 
-def build(version: str, folder: Path) -> Path:
-    command = [str(CHECKOUT / "scripts" / "build-deb"), version, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_S, check=False)
-    assert done.returncode == 0, done.stderr
-    return Path(done.stdout.split()[-1])
-
-
 @pytest.fixture(scope="module")
-def packages(host: Host) -> Iterator[dict[str, str]]:
+def packages(host: Host) -> dict[str, str]:
     """On the host, by version."""
-    folder = scratch_folder("deb")
-    try:
-        found = {}
-        for version in (FIRST, SECOND):
-            path = build(version, folder)
-            found[version] = f"/var/tmp/{path.name}"
-            host.put(path, found[version])
-        yield found
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return put_packages(host)
 
 
 @pytest.fixture(scope="module")
