@@ -22,6 +22,17 @@ def install(
     binaries: Annotated[
         Path | None, typer.Option("--bin", metavar="DIR", help="Where failoverd lies. Default: beside this program.")
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Controllers run as user failoverd, without root (see the how-to).")
+    ] = False,
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--unit",
+            metavar="UNIT",
+            help="With --strict and --service: what polkit lets it steer; again for more. Default: NAME.service.",
+        ),
+    ] = None,
     root: Root = Path("/"),
     dry_run: DryRun = False,
     json: options.Json = False,
@@ -34,15 +45,44 @@ def install(
         raise CommandFailed(
             f'"{service}" is not a name', "use letters, digits, dot, dash, underscore", ExitCode.REFUSED
         )
-    steps = steps_to_install(service, root, binaries or binaries_of_this())
-    _do(steps, dry_run, json, next_steps(service))
+    steps = steps_to_install(service, root, binaries or binaries_of_this(), _units(strict, service, unit))
+    if not strict:
+        _do(steps, dry_run, json, next_steps(service))
+        return
+    from failover.cli.installing_strict import USER, next_strict_steps
+
+    _do(steps, dry_run, json, [*next_strict_steps(service), *next_steps(service, USER)])
 
 
 def uninstall(root: Root = Path("/"), dry_run: DryRun = False, json: options.Json = False) -> None:
     """Take the units away; configuration and data stay. An active controller hands over first."""
     from failover.cli.installing import CONFIG_FOLDER, steps_to_uninstall
 
-    _do(steps_to_uninstall(root), dry_run, json, [f"/{CONFIG_FOLDER} and /run/failoverd are left as they are"])
+    _do(
+        steps_to_uninstall(root),
+        dry_run,
+        json,
+        [f"/{CONFIG_FOLDER}, /run/failoverd and a user failoverd are left as they are"],
+    )
+
+
+def _units(strict: bool, service: str | None, units: list[str] | None) -> list[str] | None:
+    """What polkit is to allow; None without --strict. Raises CommandFailed."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from config.models.units import UnitName
+    from failover.cli.failures import CommandFailed
+
+    if units and not (strict and service):
+        raise CommandFailed("--unit is for --strict with --service", "name the service, too", ExitCode.REFUSED)
+    for one in units or ():
+        try:
+            TypeAdapter(UnitName).validate_python(one)
+        except ValidationError:
+            raise CommandFailed(
+                f'"{one}" is not the name of a unit', "orders-db.service, say", ExitCode.REFUSED
+            ) from None
+    return list(units or ()) if strict else None
 
 
 def _is_name(text: str) -> bool:

@@ -60,8 +60,8 @@ def ask(path: Path) -> tuple[bool, str]:
         connection.settimeout(TIMEOUT_S)
         try:
             connection.connect(str(path))
-            if not _is_trusted(connection):
-                return False, f"whoever answers at {path} is neither root nor this user"
+            if not _is_trusted(connection, path):
+                return False, f"whoever answers at {path} is neither root nor the controller's user"
             connection.sendall(_REQUEST)
             answer = _read(connection)
         except OSError as error:
@@ -70,10 +70,11 @@ def ask(path: Path) -> tuple[bool, str]:
     return _understood(answer)
 
 
-def _is_trusted(connection: socket.socket) -> bool:
+def _is_trusted(connection: socket.socket, path: Path) -> bool:
+    """Root asks a controller of another user, too: the one whose state folder it is."""
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
     uid = int.from_bytes(credentials[4:8], sys.byteorder)
-    return uid in (0, os.geteuid())
+    return uid in (0, os.geteuid() or path.parent.stat().st_uid)
 
 
 def _read(connection: socket.socket) -> bytes:

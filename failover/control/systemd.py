@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from failover.control.hooks import Hook, HookAsker
+from failover.control.rights import Rights
 from failover.core.effects import Demote, Follow, Promote
 from failover.core.values import ServiceRole, Verdict
 from failover.ports.service import Result, Standing
@@ -70,6 +71,7 @@ class SystemdControl:
         self._orders = orders
         self._hooks = hooks
         self._processes = processes
+        self._rights = Rights(bus, orders.unit)
 
     async def promote(self, ask: Promote) -> Result:  # noqa: ARG002 - a unit is told nothing
         """Run the job; DONE if the unit then is up. One that is up already stays as it is."""
@@ -101,6 +103,7 @@ class SystemdControl:
 
     async def role(self) -> ServiceRole:
         """By the hook; without one a unit that runs on the active only says it by its state."""
+        await self._rights.ask_once()
         if self._orders.role is not None or not self._orders.standby_stopped:
             return await self._hooks.role()
         try:
@@ -113,13 +116,14 @@ class SystemdControl:
         return ServiceRole.UNKNOWN if _not_down(state) or self._left_in(group) else ServiceRole.STANDBY
 
     async def standing(self) -> Standing:
-        """By the hooks; a unit that cannot be started bars, too."""
+        """By the hooks; a unit that cannot be started bars, too, and one that this user may not steer."""
+        await self._rights.ask_again()
         said = await self._hooks.standing()
         try:
             state = await self._bus.state(self._orders.unit)
         except (BusLostError, RefusedError) as error:
             return Standing(said.position, said.bar or f"systemd cannot be asked: {error}")
-        return Standing(said.position, _unusable(state) or said.bar)
+        return Standing(said.position, _unusable(state) or self._rights.bar or said.bar)
 
     # --- jobs -----------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,10 @@ class BusLostError(Exception):
 
 class RefusedError(Exception):
     """systemd said no: what was asked for has not happened. The text is its own."""
+
+
+class ForbiddenError(RefusedError):
+    """The controller's user has no right to it (polkit). The text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,7 +356,16 @@ def _error_of(answer: Message) -> BusLostError | RefusedError:
         return BusLostError(f"D-Bus: {text or name}")
     if name.removeprefix(f"{_BUS}.Error.") in ("ServiceUnknown", "NameHasNoOwner"):
         return BusLostError("no systemd on D-Bus: this host was not started by systemd")
+    if name.removeprefix(f"{_BUS}.Error.") in ("InteractiveAuthorizationRequired", "AccessDenied", "AuthFailed"):
+        return ForbiddenError(f"{text or name} ({_whose_right()})")
     return RefusedError(text or name)
+
+
+def _whose_right() -> str:
+    """What to do about a right that is missing; root has them all, unless SELinux or the bus itself says no."""
+    if os.geteuid() == 0:
+        return "see: journalctl -u dbus"
+    return f"user {os.geteuid()} may not: polkit must run, with a rule for this unit: failoverctl install --strict"
 
 
 def _words(error: Exception) -> str:
