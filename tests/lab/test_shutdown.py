@@ -1,0 +1,86 @@
+"""A host that is shut down hands over before its network goes, and comes back as a standby. On two real systemds."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+
+from tests.lab.host import CHECKOUT, Host
+from tests.lab.network import Network
+from tests.lab.pair import LabZooKeeper, Pair
+from tests.lab.shutdown import NETWORK, Across, Said, boots_again, ends, prepare, without_ordering
+from tests.lab.strict import StrictPair
+
+SESSION_S = 12.0
+Kind = Callable[..., Pair]
+KINDS: dict[str, Kind] = {"root": Pair, "strict": partial(StrictPair, allowed=("cache-a.service", "cache-b.service"))}
+
+
+@pytest.fixture(scope="module")
+def peer(network: Network) -> Iterator[Host]:
+    with Host(network, 2) as booted:
+        yield booted
+
+
+@pytest.fixture
+def mortal(network: Network) -> Iterator[Host]:
+    """A host for one test: it will be shut down."""
+    with Host(network, 1) as booted:
+        prepare(booted)
+        yield booted
+
+
+def across(mortal: Host, peer: Host, zookeeper: LabZooKeeper, kind: str) -> Across:
+    root = f"/t-{secrets.token_hex(4)}"
+    return Across(KINDS[kind](mortal, zookeeper, root=root), Pair(peer, zookeeper, root=root))
+
+
+@pytest.mark.parametrize(("kind", "word"), [("root", "poweroff"), ("strict", "reboot")])
+def test_an_active_host_that_is_shut_down_hands_over_before_its_network_goes_and_comes_back_as_a_standby(
+    mortal: Host, peer: Host, lab_zookeeper: LabZooKeeper, kind: str, word: str
+) -> None:
+    two = across(mortal, peer, lab_zookeeper, kind)
+    try:
+        two.start()
+        with two.writer() as client:
+            ends(mortal, word)
+            two.there.comes("b", "active", SESSION_S / 2)
+            written = client.writes
+            two.there.eventually(lambda: client.writes > written, 10, "the client writes again")
+        said = Said(mortal)
+        released = said.at_s("ending with exit code 0", two.a.controller)
+        stopped = said.at_s("Deactivated successfully", two.a.controller)
+        network_goes = said.at_s(f"Stopping {NETWORK}", NETWORK)
+        print(
+            f"{kind}, {word}: ended {network_goes - released:.3f} s before the network went; "
+            f"the client wrote nothing for {client.longest_s:.3f} s"
+        )
+        assert released <= stopped < network_goes
+        assert "a stepped down cleanly" in two.b.log()
+        assert not two.there.fenced(), "handed over: nothing to fence"
+        boots_again(mortal)
+        two.here.comes("a", "standby", 30)
+        assert two.b.role() == "active"
+    finally:
+        two.stop()
+
+
+def test_without_the_units_ordering_the_network_goes_first_and_the_peer_has_to_fence(
+    mortal: Host, peer: Host, lab_zookeeper: LabZooKeeper
+) -> None:
+    two = across(mortal, peer, lab_zookeeper, "root")
+    seeded = without_ordering(CHECKOUT / "systemd" / "failoverd@.service")
+    mortal.write("/etc/systemd/system/failoverd@.service", seeded)
+    mortal.must("systemctl", "daemon-reload")
+    try:
+        two.start()
+        ends(mortal, "poweroff")
+        two.there.comes("b", "active", SESSION_S * 3)
+        said = Said(mortal)
+        assert said.at_s(f"Stopping {NETWORK}", NETWORK) < said.at_s("ending with exit code", two.a.controller)
+        assert two.there.fenced(), "nobody has handed over"
+    finally:
+        two.stop()
