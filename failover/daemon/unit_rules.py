@@ -22,7 +22,8 @@ DEADLINE_S = 3.0
 _WORD = "may-start"
 _PULLED_BY = ("TriggeredBy", "WantedBy", "RequiredBy", "UpheldBy")
 _BY_ITSELF = (".target", ".socket", ".timer", ".path")  # a unit that is a service is somebody's to start
-_NAMES = ("Id", "LoadState", "UnitFileState", "Restart", "ExecCondition", *_PULLED_BY)
+_CONTROLLER = "failoverd@"
+_NAMES = ("Id", "LoadState", "UnitFileState", "Restart", "ExecCondition", "Before", *_PULLED_BY)
 Properties = Mapping[str, str]
 
 
@@ -71,11 +72,20 @@ def _judged(unit: str, path: KeyPath, told: Properties) -> Iterator[Finding]:
         message = f"there is no unit {unit} on this host"
         yield Finding(path, message, "check the name; or run this on the host itself", severity="warning")
         return
+    yield from _waits(unit, path, told)
     if _asks_first(told.get("ExecCondition", "")):
         return
     for why, mend in _by_itself(unit, told):
         hint = f"{mend}, or let it ask: ExecCondition=+/usr/local/bin/failoverctl {_WORD} SERVICE"
         yield Finding(path, f"{unit} {why}, without asking the controller (S3)", hint)
+
+
+def _waits(unit: str, path: KeyPath, told: Properties) -> Iterator[Finding]:
+    """systemd would stop the controller first, and the stop that the controller asks for would wait for just that."""
+    for name in told.get("Before", "").split():
+        if path[0] == "control" and name.startswith(_CONTROLLER):
+            message = f"{name} is ordered after {unit}, which it steers: when it is stopped, neither stops"
+            yield Finding(path, message, f"take After={unit} out of {name}: see systemctl cat {name}")
 
 
 def _by_itself(unit: str, told: Properties) -> Iterator[tuple[str, str]]:

@@ -66,6 +66,12 @@ def test_every_way_to_start_by_itself_is_refused(tmp_path: Path, lines: list[str
     assert "warning" not in line
 
 
+def test_a_controller_that_is_ordered_after_the_unit_that_it_steers_is_refused(tmp_path: Path) -> None:
+    (line,) = said(tmp_path, "UnitFileState=disabled", "Before=shutdown.target failoverd@orders-db.service")
+    assert "control.unit: failoverd@orders-db.service is ordered after orders-db.service, which it steers" in line
+    assert "take After=orders-db.service out of failoverd@orders-db.service" in line
+
+
 def test_what_another_service_starts_is_that_ones_matter(tmp_path: Path) -> None:
     assert said(tmp_path, "UnitFileState=static", "WantedBy=orders-active.service") == []
 
