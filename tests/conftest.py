@@ -45,6 +45,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(mark)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a test has measured, by `record_property("figure", …)`, is read by people: it is told in every run."""
+    passed = terminalreporter.stats.get("passed", ())
+    figures = [words for report in passed for name, words in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+        for words in figures:
+            terminalreporter.line(str(words))
+
+
 @pytest.fixture(scope="module", autouse=True)
 def no_orphan_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the module whose tests left a process behind that is no child of ours any more."""

@@ -67,7 +67,57 @@ def test_uninstall_takes_the_units_and_leaves_the_configuration(root: Path) -> N
     told("uninstall", "--root", str(root))
     assert not (root / UNIT).exists()
     assert (root / "etc/failoverd/users.yaml").exists()
-    assert needed(told("uninstall", "--root", str(root))) == [False] * 2
+    assert not any(needed(told("uninstall", "--root", str(root))))
+
+
+STRICT = (
+    "etc/sysusers.d/failoverd.conf",
+    "etc/tmpfiles.d/failoverd.conf",
+    "etc/systemd/system/failoverd@.service.d/strict.conf",
+    "etc/systemd/system/failoverd-last-will@.service.d/strict.conf",
+    "etc/polkit-1/rules.d/50-failoverd-users.rules",
+)
+
+
+def test_without_root_it_is_all_put_in_place_once_and_taken_away_again(root: Path) -> None:
+    words = ("install", "--strict", "--service", "users", "--unit", "a.service", "--unit", "b.service")
+    first = told(*words, "--root", str(root), "--dry-run")
+    assert needed(first) == [True] * (4 + len(STRICT))
+    assert not root.exists()
+    assert needed(told(*words, "--root", str(root))) == needed(first)
+    assert all((root / path).is_file() for path in STRICT)
+    assert 'var units = ["a.service", "b.service"];' in (root / STRICT[-1]).read_text()
+    assert not any(needed(told(*words, "--root", str(root))))
+    told("uninstall", "--root", str(root))
+    assert not any((root / path).exists() for path in STRICT)
+    assert not (root / STRICT[2]).parent.exists()
+    assert (root / "etc/failoverd/users.yaml").exists()
+
+
+def test_a_drop_in_of_the_operator_outlives_an_uninstall(root: Path) -> None:
+    told("install", "--strict", "--root", str(root))
+    mine = root / "etc/systemd/system/failoverd@.service.d/override.conf"
+    mine.write_text("[Service]\n")
+    told("uninstall", "--root", str(root))
+    assert mine.exists()
+
+
+def test_what_a_package_has_brought_is_not_copied_over(root: Path) -> None:
+    for name in ("failoverd@.service", "failoverd-last-will@.service"):
+        (root / "lib/systemd/system").mkdir(parents=True, exist_ok=True)
+        (root / "lib/systemd/system" / name).write_text("[Service]\n")
+    answer = told("install", "--root", str(root))
+    assert needed(answer) == [True, False, False]
+    assert not (root / UNIT).exists()
+
+
+@pytest.mark.parametrize("words", [("--unit", "a.service"), ("--strict", "--unit", "a.service"),
+                                   ("--strict", "--service", "users", "--unit", 'a"];x.service')])  # fmt: skip
+def test_a_unit_that_is_none_or_that_belongs_to_no_service_is_refused(root: Path, words: tuple[str, ...]) -> None:
+    done = ctl("install", *words, "--root", str(root))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert not root.exists()
 
 
 @pytest.mark.parametrize("name", ["../etc/passwd", "a b", ""])

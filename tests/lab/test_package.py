@@ -86,6 +86,28 @@ def test_what_comes_with_the_programs_is_there(pair: Pair) -> None:
     assert "switchover" in pair.host.must("bash", "-c", f"{completed} _failoverctl; echo ${{COMPREPLY[@]}}")
 
 
+def test_a_controller_gives_up_root_without_a_failover(pair: Pair) -> None:
+    active, standby = pair.begin()
+    host, before = pair.host, (active.status()["epoch"], active.main_pid(active.unit))
+    words = ("install", "--strict", "--service", "cache", "--unit", active.unit, "--unit", standby.unit)
+    told = host.must("failoverctl", *words)
+    assert "as it is: failoverd@.service: the package's own" in told
+    assert "as it is: sysusers.d/failoverd.conf: the package's own" in told
+    host.must("rm", "/etc/failoverd/cache.yaml")
+    host.must("chown", "failoverd:failoverd", "/etc/failoverd/tokens", "/etc/failoverd/peer.secret")
+    for node in (standby, active):
+        host.must("systemctl", "restart", node.controller)
+        pid = node.main_pid(node.controller)
+        assert host.must("stat", "-c", "%U", f"/proc/{pid}").strip() == "failoverd"
+    pair.eventually(lambda: "adopted" in str(active.status().get("why")), 15, "it carries on")
+    assert (active.status()["epoch"], active.main_pid(active.unit)) == before
+    assert standby.role() == "standby"
+    assert not pair.fenced()
+    examples = "/usr/share/doc/failoverd/examples/systemd"
+    host.must("visudo", "-csf", f"{examples}/sudoers.d/failoverd")
+    host.must("test", "-s", f"{examples}/polkit/50-failoverd.rules")
+
+
 def test_a_removal_hands_over_and_leaves_configuration_and_service(pair: Pair) -> None:
     active, standby = pair.begin()
     pair.host.must("dpkg", "--remove", "failoverd", timeout_s=120)

@@ -40,7 +40,12 @@ def across(mortal: Host, peer: Host, zookeeper: LabZooKeeper, kind: str) -> Acro
 
 @pytest.mark.parametrize(("kind", "word"), [("root", "poweroff"), ("strict", "reboot")])
 def test_an_active_host_that_is_shut_down_hands_over_before_its_network_goes_and_comes_back_as_a_standby(
-    mortal: Host, peer: Host, lab_zookeeper: LabZooKeeper, kind: str, word: str
+    mortal: Host,
+    peer: Host,
+    lab_zookeeper: LabZooKeeper,
+    kind: str,
+    word: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
     two = across(mortal, peer, lab_zookeeper, kind)
     try:
@@ -54,9 +59,10 @@ def test_an_active_host_that_is_shut_down_hands_over_before_its_network_goes_and
         released = said.at_s("ending with exit code 0", two.a.controller)
         stopped = said.at_s("Deactivated successfully", two.a.controller)
         network_goes = said.at_s(f"Stopping {NETWORK}", NETWORK)
-        print(
-            f"{kind}, {word}: ended {network_goes - released:.3f} s before the network went; "
-            f"the client wrote nothing for {client.longest_s:.3f} s"
+        record_property(
+            "figure",
+            f"{word} of the active ({kind}): its controller ended {network_goes - released:.3f} s before the network; "
+            f"the client wrote nothing for {client.longest_s:.3f} s",
         )
         assert released <= stopped < network_goes
         assert "a stepped down cleanly" in two.b.log()
