@@ -88,8 +88,9 @@ def follow(reference: SecretReference) -> str:
     except UnicodeDecodeError:
         raise SecretUnreadableError(f"{path} is not UTF-8 text") from None
     except (OSError, ValueError) as error:
+        hint = f"it must belong to user {os.geteuid()}, as which this runs, mode 0600"
         message = f"cannot read {path}: {reason_of(error)}"
-        raise SecretUnreadableError(message) from None
+        raise SecretUnreadableError(message, hint if isinstance(error, PermissionError) else "") from None
 
 
 def _credential(name: str) -> str:

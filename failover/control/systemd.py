@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from failover.control.hooks import Hook, HookAsker
@@ -57,6 +57,10 @@ class UnitOrders:
     role: Hook | None = None
 
 
+WhenRefused = Callable[[Order, float], Awaitable[Result | None]]
+"""What is tried in place of an order that systemd did not take."""
+
+
 class SystemdControl:
     """Implements `ServiceControl`. `processes`: the pids in a control group."""
 
@@ -66,12 +70,13 @@ class SystemdControl:
         orders: UnitOrders,
         hooks: HookAsker,
         processes: Callable[[str], list[int]] = processes_in,
+        rights: Rights | None = None,
     ) -> None:
         self._bus = bus
         self._orders = orders
         self._hooks = hooks
         self._processes = processes
-        self._rights = Rights(bus, orders.unit)
+        self._rights = rights or Rights(bus, orders.unit)
 
     async def promote(self, ask: Promote) -> Result:  # noqa: ARG002 - a unit is told nothing
         """Run the job; DONE if the unit then is up. One that is up already stays as it is."""
@@ -90,7 +95,7 @@ class SystemdControl:
         until = _now() + order.timeout_s
         promoting = await self._end_promote(_now() + order.timeout_s / 2)  # the other half is the job's in any case
         group = await self._group_if_known(until)
-        result = await self._job(order, until)
+        result = await self._job(order, until, self._stop_instead)
         if result.verdict is Verdict.DONE:
             result = await self._agreed(result.detail, group, until)
         if promoting and result.verdict is Verdict.DONE:
@@ -127,11 +132,20 @@ class SystemdControl:
 
     # --- jobs -----------------------------------------------------------------------------------
 
-    async def _job(self, order: Order, until: float) -> Result:
+    async def _stop_instead(self, order: Order, until: float) -> Result | None:
+        """A host that shuts down takes no job but stops; and a unit that is down is demoted, too."""
+        stop = Order("stop", self._orders.unit, order.timeout_s)
+        return await self._job(stop, until) if order.verb != "stop" else None
+
+    async def _job(self, order: Order, until: float, refused: WhenRefused | None = None) -> Result:
         try:
             ended = await self._bus.run_job(order.verb.capitalize(), order.unit, max(0.0, until - _now()))
         except RefusedError as error:
-            return Result(Verdict.NOT_DONE, f"{order.words}: systemd refused: {error}")
+            instead = await refused(order, until) if refused is not None else None
+            detail = f"{order.words}: systemd refused: {error}"
+            return (
+                Result(instead.verdict, f"{detail}; {instead.detail}") if instead else Result(Verdict.NOT_DONE, detail)
+            )
         except BusLostError as error:
             return Result(Verdict.UNKNOWN, f"{order.words}: {error}")
         if ended == "done":

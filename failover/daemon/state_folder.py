@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from errno import EACCES
 from pathlib import Path
 
 
@@ -36,7 +37,10 @@ class StateFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(self.path / "controller.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise StateFolderError(f"state folder {self.path}: {error.strerror}; choose another state_dir") from None
+            owner = f"let it belong to user {os.geteuid()}, as which this runs, or " if error.errno == EACCES else ""
+            raise StateFolderError(
+                f"state folder {self.path}: {error.strerror}; {owner}choose another state_dir"
+            ) from None
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

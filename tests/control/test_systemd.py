@@ -10,6 +10,7 @@ import pytest
 from config.models import SystemdControlSettings
 from failover.control import CONTROLS, ControlContext
 from failover.control.hooks import AskingHooks, Hook, HookAsker
+from failover.control.rights import Rights
 from failover.control.systemd import Order, SystemdControl, UnitOrders
 from failover.core.effects import Demote, Follow, Promote
 from failover.core.values import ServiceRole, Verdict
@@ -40,6 +41,7 @@ def told_by(
     demote: Order = STOP,
     role: str = "",
     left: Callable[[str], list[int]] = no_processes,
+    root: bool = True,
     **units: Unit,
 ) -> T:
     """Run `story` with a control over a fake systemd; `role`: a shell line, with which a standby runs."""
@@ -50,7 +52,7 @@ def told_by(
         asker = HookAsker(cast(Launcher, launcher), AskingHooks("orders-db", "db1", role=hook))
         orders = UnitOrders(UNIT, not role, promote, demote, hook)
         try:
-            return await story(SystemdControl(bus, orders, asker, left), systemd, daemon)
+            return await story(SystemdControl(bus, orders, asker, left, Rights(bus, UNIT, root)), systemd, daemon)
         finally:
             if launcher is not None:
                 await launcher.close()
@@ -234,6 +236,19 @@ def test_a_unit_that_is_stopped_is_demoted_whatever_the_role_hook_cannot_say(tmp
     assert demoted(tmp_path, role="exit 3").verdict is Verdict.DONE
 
 
+def test_a_restart_that_systemd_refuses_as_at_shut_down_becomes_a_stop(tmp_path: Path) -> None:
+    async def story(control: SystemdControl, systemd: FakeSystemd, _: Bus) -> Result:
+        systemd.refuse["RestartUnit"] = "Transaction is destructive"
+        return await control.demote(DEMOTE)
+
+    said = told_by(tmp_path, story, demote=Order("restart", UNIT, 5.0), role="echo active", orders_db=up())
+    assert said.verdict is Verdict.DONE
+    assert (
+        "restart orders-db.service: systemd refused: Transaction is destructive; stop orders-db.service" in said.detail
+    )
+    assert "nothing of orders-db.service runs" in said.detail
+
+
 def test_a_unit_that_promotes_is_stopped_before_the_demote(tmp_path: Path) -> None:
     async def story(control: SystemdControl, systemd: FakeSystemd, _: Bus) -> tuple[Result, list[str]]:
         return await control.demote(DEMOTE), systemd.jobs
@@ -315,6 +330,32 @@ def test_without_a_bus_the_role_is_unknown_and_the_node_is_barred(tmp_path: Path
 )
 def test_a_unit_that_cannot_be_started_bars_the_node(tmp_path: Path, load: str, bar: str) -> None:
     assert told_by(tmp_path, lambda control, *_: control.standing(), orders_db=Unit(load=load)).bar == bar
+
+
+def test_who_may_not_steer_the_unit_is_no_candidate_until_it_may(tmp_path: Path) -> None:
+    async def story(control: SystemdControl, systemd: FakeSystemd, _: Bus) -> list[str]:
+        systemd.forbidden = {"StopUnit"}
+        role = await control.role()
+        bars = [role.value, (await control.standing()).bar]
+        systemd.forbidden = set()
+        return [*bars, (await control.standing()).bar, *systemd.jobs]
+
+    role, bar, later, *jobs = told_by(tmp_path, story, root=False)
+    assert (role, later) == ("standby", "")
+    assert bar.startswith(f"stop {UNIT}: systemd refused: Interactive authentication required.")
+    assert jobs == [f"stop {UNIT}"], "once it may, it is asked no more"
+
+
+@pytest.mark.parametrize(
+    ("root", "unit"), [(True, Unit()), (False, up()), (False, Unit(job="start")), (False, Unit(load="not-found"))]
+)
+def test_a_right_is_tried_only_where_that_changes_nothing(tmp_path: Path, root: bool, unit: Unit) -> None:
+    async def story(control: SystemdControl, systemd: FakeSystemd, _: Bus) -> list[str]:
+        await control.role()
+        await control.standing()
+        return systemd.jobs
+
+    assert told_by(tmp_path, story, root=root, orders_db=unit) == []
 
 
 # --- built as configured --------------------------------------------------------------------------

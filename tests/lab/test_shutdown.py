@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import pytest
 
 from tests.lab.host import CHECKOUT, Host
 from tests.lab.network import Network
 from tests.lab.pair import LabZooKeeper, Pair
-from tests.lab.shutdown import NETWORK, Across, Said, boots_again, ends, prepare, without_ordering
+from tests.lab.shutdown import NETWORK, Across, Said, boots_again, ends, prepare, service_unit, without_ordering
 from tests.lab.strict import StrictPair
 
 SESSION_S = 12.0
@@ -33,9 +34,24 @@ def mortal(network: Network) -> Iterator[Host]:
         yield booted
 
 
-def across(mortal: Host, peer: Host, zookeeper: LabZooKeeper, kind: str) -> Across:
-    root = f"/t-{secrets.token_hex(4)}"
-    return Across(KINDS[kind](mortal, zookeeper, root=root), Pair(peer, zookeeper, root=root))
+def across(mortal: Host, peer: Host, zookeeper: LabZooKeeper, kind: str, **options: Any) -> Across:
+    options["root"] = f"/t-{secrets.token_hex(4)}"
+    return Across(KINDS[kind](mortal, zookeeper, **options), Pair(peer, zookeeper, **options))
+
+
+def by_hooks(port: int) -> dict[str, Any]:
+    """A Redis that runs on the standby, too: its hooks need it."""
+    redis = f"redis-cli -p {port}"
+    return {
+        "control": {
+            "kind": "command",
+            "standby": "running",
+            "promote": {"run": f"{redis} replicaof no one", "timeout": "5s"},
+            "demote": {"run": f"{redis} replicaof 127.0.0.1 1", "timeout": "5s"},
+            "role": {"run": f"{redis} role | sed -n '1s/master/active/p;1s/slave/standby/p'", "every": "1s"},
+        },
+        "health": [{"kind": "tcp", "port": port}],
+    }
 
 
 @pytest.mark.parametrize(("kind", "word"), [("root", "poweroff"), ("strict", "reboot")])
@@ -72,6 +88,30 @@ def test_an_active_host_that_is_shut_down_hands_over_before_its_network_goes_and
         assert two.b.role() == "active"
     finally:
         two.stop()
+
+
+def test_hooks_that_need_the_service_find_it_up_at_shut_down_where_the_controller_is_ordered_after_it(
+    mortal: Host, peer: Host, lab_zookeeper: LabZooKeeper
+) -> None:
+    own = {"a": by_hooks(6391), "b": by_hooks(6392)}
+    two = across(mortal, peer, lab_zookeeper, "root", own=own)
+    for node in (two.a, two.b):
+        replica = service_unit(node.name).replace("--save", "--replicaof 127.0.0.1 1 --save")
+        node.host.write(f"/etc/systemd/system/{node.unit}", replica)
+        node.host.write(f"/etc/systemd/system/{node.controller}.d/order.conf", f"[Unit]\nAfter={node.unit}\n")
+        node.host.must("systemctl", "daemon-reload")
+        node.host.must("systemctl", "start", node.unit)
+    try:
+        two.start()
+        ends(mortal, "poweroff")
+        two.there.comes("b", "active", SESSION_S / 2)
+        said = Said(mortal)
+        assert said.at_s("Deactivated successfully", two.a.controller) < said.at_s(f"Stopping {two.a.unit}", two.a.unit)
+        assert "a stepped down cleanly" in two.b.log()
+        assert not two.there.fenced()
+    finally:
+        two.stop()
+        peer.must("rm", "-r", f"/etc/systemd/system/{two.b.controller}.d")
 
 
 def test_without_the_units_ordering_the_network_goes_first_and_the_peer_has_to_fence(

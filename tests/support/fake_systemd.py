@@ -95,6 +95,7 @@ class FakeSystemd:
         self.units = {UNIT: Unit(), **{f"{name.replace('_', '-')}.service": unit for name, unit in units.items()}}
         self.jobs: list[str] = []
         self.refuse: dict[str, str] = {}
+        self.forbidden: set[str] = set()
         self.early = False
         self.subscribed = 0
         self._bus: MessageBus | None = None
@@ -130,6 +131,9 @@ class FakeSystemd:
             return None
         if message.member in self.refuse:
             return Message.new_error(message, f"{NAME}.NoSuchUnit", self.refuse[message.member])
+        if message.member in self.forbidden:
+            error = "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired"
+            return Message.new_error(message, error, "Interactive authentication required.")
         if message.member == "ListUnitsByNames":
             rows = [self._row(name) for name in message.body[0]]
             return Message.new_method_return(message, "a(ssssssouso)", [rows])
