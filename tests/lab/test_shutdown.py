@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,11 +12,12 @@ import pytest
 
 from tests.lab.host import CHECKOUT, Host
 from tests.lab.network import Network
-from tests.lab.pair import LabZooKeeper, Pair
+from tests.lab.pair import BIN, LabZooKeeper, Pair
 from tests.lab.shutdown import NETWORK, Across, Said, boots_again, ends, prepare, service_unit, without_ordering
 from tests.lab.strict import StrictPair
 
 SESSION_S = 12.0
+whole_lab = pytest.mark.skipif("WHOLE_LAB" not in os.environ, reason="shuts one more host down: make lab")
 Kind = Callable[..., Pair]
 KINDS: dict[str, Kind] = {"root": Pair, "strict": partial(StrictPair, allowed=("cache-a.service", "cache-b.service"))}
 
@@ -114,6 +116,65 @@ def test_hooks_that_need_the_service_find_it_up_at_shut_down_where_the_controlle
         peer.must("rm", "-r", f"/etc/systemd/system/{two.b.controller}.d")
 
 
+def by_units(name: str, port: int) -> dict[str, Any]:
+    """The same, steered by units: a standby is what a restart makes."""
+    role = by_hooks(port)["control"]["role"]
+    unit = f"cache-{name}.service"
+    promote = {"start": f"cache-{name}-active.service", "timeout": "5s"}
+    demote = {"restart": unit, "timeout": "5s"}
+    control = {
+        "kind": "systemd",
+        "unit": unit,
+        "standby": "running",
+        "promote": promote,
+        "demote": demote,
+        "role": role,
+    }
+    return {"control": control, "health": [{"kind": "tcp", "port": port}]}
+
+
+@whole_lab
+def test_a_restart_that_demotes_is_a_stop_at_shut_down(mortal: Host, peer: Host, lab_zookeeper: LabZooKeeper) -> None:
+    two = across(mortal, peer, lab_zookeeper, "root", own={"a": by_units("a", 6391), "b": by_units("b", 6392)})
+    for node, port in ((two.a, 6391), (two.b, 6392)):
+        replica = service_unit(node.name).replace("--save", "--replicaof 127.0.0.1 1 --save")
+        node.host.write(f"/etc/systemd/system/{node.unit}", replica)
+        promotes = f"[Service]\nType=oneshot\nExecStart=/usr/bin/redis-cli -p {port} replicaof no one\n"
+        node.host.write(f"/etc/systemd/system/cache-{node.name}-active.service", promotes)
+        node.host.must("systemctl", "daemon-reload")
+        node.host.must("systemctl", "start", node.unit)
+    try:
+        two.start()
+        ends(mortal, "poweroff")
+        two.there.comes("b", "active", SESSION_S / 2)  # systemd refuses the restart: "transaction is destructive"
+        assert "a stepped down cleanly" in two.b.log()
+        assert not two.there.fenced()
+    finally:
+        two.stop()
+
+
+@whole_lab
+def test_a_controller_that_is_ordered_after_the_unit_that_it_stops_waits_for_itself_and_check_config_says_so(
+    peer: Host, lab_zookeeper: LabZooKeeper
+) -> None:
+    pair = Pair(peer, lab_zookeeper, root=f"/t-{secrets.token_hex(4)}")
+    a = pair["a"]
+    peer.write(f"/etc/systemd/system/{a.controller}.d/order.conf", f"[Unit]\nAfter={a.unit}\n")
+    peer.must("systemctl", "daemon-reload")
+    try:
+        pair.start()
+        told = peer.run(f"{BIN}/failoverctl", "check-config", "/etc/failoverd/a.yaml")
+        assert told.returncode == 10
+        assert f"{a.controller} is ordered after {a.unit}, which it steers" in told.stdout
+        peer.must("systemctl", "stop", a.controller)
+        assert peer.show(a.controller, "Result") != ["success"], "its demote has waited for the end of its own stop"
+        pair.comes("b", "active", SESSION_S * 2)  # by the last will, or by a fence
+    finally:
+        pair.stop()
+        peer.must("rm", "-r", f"/etc/systemd/system/{a.controller}.d")
+
+
+@whole_lab
 def test_without_the_units_ordering_the_network_goes_first_and_the_peer_has_to_fence(
     mortal: Host, peer: Host, lab_zookeeper: LabZooKeeper
 ) -> None:
