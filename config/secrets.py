@@ -17,6 +17,10 @@ from config.files import read_regular, reason_of
 from config.refusals import refusal
 
 LARGEST_BYTES = 64 * 1024
+OPEN = 0o077
+"""Bits of a mode that no secret has."""
+OPEN_CREDENTIAL = 0o037
+"""systemd may let a unit's user read by an access control list, whose mask then stands where the group's bits are."""
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 _EXPECTED = "write {file: /etc/failoverd/NAME}, {credential: NAME} or {env: NAME}"
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}", re.ASCII)
@@ -84,7 +88,7 @@ def follow(reference: SecretReference) -> str:
         return text
     path = reference.where if reference.kind == "file" else _credential(reference.where)
     try:
-        return _read_file(path).decode()
+        return _read_file(path, OPEN if reference.kind == "file" else OPEN_CREDENTIAL).decode()
     except UnicodeDecodeError:
         raise SecretUnreadableError(f"{path} is not UTF-8 text") from None
     except (OSError, ValueError) as error:
@@ -101,11 +105,11 @@ def _credential(name: str) -> str:
     return os.path.join(folder, name)
 
 
-def _read_file(path: str) -> bytes:
+def _read_file(path: str, open_bits: int) -> bytes:
     content = read_regular(path, LARGEST_BYTES)
     if content is None:
         raise SecretUnreadableError(f"{path} is not a regular file")
-    if content.mode & 0o077:
+    if content.mode & open_bits:
         message = f"{path} is open to other users (mode {content.mode:04o})"
         raise SecretUnreadableError(message, f"chmod 600 {path}")
     if len(content.data) > LARGEST_BYTES:

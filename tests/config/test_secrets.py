@@ -169,6 +169,16 @@ def test_a_secret_comes_from_a_credential_of_systemd(files: Files, monkeypatch: 
     assert "Secret({credential: secret}, ******)" in repr(config)
 
 
+def test_a_credential_may_have_the_mask_of_an_access_list_and_no_more(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(files.folder))
+    path = files.secret(PASSWORD + "\n", 0o440)
+    assert files.load(_with_secret("{credential: secret}")).api.peer_secret is not None
+    path.chmod(0o444)
+    assert "is open to other users (mode 0444)" in _error(files, "{credential: secret}")
+
+
 def test_a_credential_that_was_not_given_is_told(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     assert "no credentials were given to this process" in _error(files, "{credential: peer}")

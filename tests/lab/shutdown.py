@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.lab.host import Host, _remove_group
+from tests.lab.host import Host
 from tests.lab.pair import Node, Pair, unit_of
 from tests.servers.wait import eventually
 
@@ -27,7 +27,7 @@ Wants=network.target
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart=/bin/true
+ExecStart=/usr/sbin/ip link set eth0 up
 ExecStop=/usr/sbin/ip link set eth0 down
 [Install]
 WantedBy=multi-user.target
@@ -52,28 +52,32 @@ def service_unit(node: str, **lines: str) -> str:
     return text.replace("--bind 127.0.0.1", "--bind 0.0.0.0 --protected-mode no")
 
 
-def ends(host: Host, word: str) -> None:
-    """`systemctl poweroff` or `reboot`, until nothing of it runs."""
+def ends(host: Host, word: str) -> str:
+    """`systemctl poweroff` or `reboot`, until nothing of that boot runs; its id in the journal."""
+    boot, init = host.must("cat", "/proc/sys/kernel/random/boot_id"), host.init()
     host.run("systemctl", "--no-block", word)
-    process = host._process
-    assert process is not None
-    eventually(lambda: process.poll() is not None, OFF_S, f"{host.name} is off after {word}")
+
+    def is_over() -> bool:
+        return not Path(f"/proc/{init}").exists() and (word == "reboot" or not (host.folder / "power").exists())
+
+    eventually(is_over, OFF_S, f"{host.name} is off after {word}")
+    return boot.strip().replace("-", "")
 
 
-def boots_again(host: Host) -> None:
-    """The same disks, another boot."""
-    for group in host._groups:
-        _remove_group(group)
-    host._init = 0
-    host._boot()
+def comes_back(host: Host, word: str) -> None:
+    """The same disks, another boot; after a reboot by itself."""
+    if word == "reboot":
+        host.boots()
+    else:
+        host.power_on()
 
 
 class Said:
-    """What a host that is off has logged, in order: each entry with its unit."""
+    """What a host has logged in a boot that is over, in order: each entry with its unit."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, boot: str) -> None:
         folder = host.folder / "up" / _JOURNAL.lstrip("/")
-        command = ["journalctl", f"--directory={folder}", "--output=json", "--no-pager", "--boot=-0"]
+        command = ["journalctl", f"--directory={folder}", "--output=json", "--no-pager", f"--boot={boot}"]
         told = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
         self.entries: list[dict[str, Any]] = [json.loads(line) for line in told.splitlines()]
 

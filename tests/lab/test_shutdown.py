@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import count
 from typing import Any
 
 import pytest
@@ -13,10 +14,11 @@ import pytest
 from tests.lab.host import CHECKOUT, Host
 from tests.lab.network import Network
 from tests.lab.pair import BIN, LabZooKeeper, Pair
-from tests.lab.shutdown import NETWORK, Across, Said, boots_again, ends, prepare, service_unit, without_ordering
+from tests.lab.shutdown import NETWORK, Across, Said, comes_back, ends, prepare, service_unit, without_ordering
 from tests.lab.strict import StrictPair
 
 SESSION_S = 12.0
+_numbers = count(3)
 whole_lab = pytest.mark.skipif("WHOLE_LAB" not in os.environ, reason="shuts one more host down: make lab")
 Kind = Callable[..., Pair]
 KINDS: dict[str, Kind] = {"root": Pair, "strict": partial(StrictPair, allowed=("cache-a.service", "cache-b.service"))}
@@ -30,8 +32,8 @@ def peer(network: Network) -> Iterator[Host]:
 
 @pytest.fixture
 def mortal(network: Network) -> Iterator[Host]:
-    """A host for one test: it will be shut down."""
-    with Host(network, 1) as booted:
+    """A host for one test: it will be shut down. Its number is its own: the kernel takes a moment to forget a cable."""
+    with Host(network, next(_numbers)) as booted:
         prepare(booted)
         yield booted
 
@@ -69,11 +71,11 @@ def test_an_active_host_that_is_shut_down_hands_over_before_its_network_goes_and
     try:
         two.start()
         with two.writer() as client:
-            ends(mortal, word)
+            boot = ends(mortal, word)
             two.there.comes("b", "active", SESSION_S / 2)
             written = client.writes
             two.there.eventually(lambda: client.writes > written, 10, "the client writes again")
-        said = Said(mortal)
+        said = Said(mortal, boot)
         released = said.at_s("ending with exit code 0", two.a.controller)
         stopped = said.at_s("Deactivated successfully", two.a.controller)
         network_goes = said.at_s(f"Stopping {NETWORK}", NETWORK)
@@ -85,7 +87,7 @@ def test_an_active_host_that_is_shut_down_hands_over_before_its_network_goes_and
         assert released <= stopped < network_goes
         assert "a stepped down cleanly" in two.b.log()
         assert not two.there.fenced(), "handed over: nothing to fence"
-        boots_again(mortal)
+        comes_back(mortal, word)
         two.here.comes("a", "standby", 30)
         assert two.b.role() == "active"
     finally:
@@ -105,9 +107,9 @@ def test_hooks_that_need_the_service_find_it_up_at_shut_down_where_the_controlle
         node.host.must("systemctl", "start", node.unit)
     try:
         two.start()
-        ends(mortal, "poweroff")
+        boot = ends(mortal, "poweroff")
         two.there.comes("b", "active", SESSION_S / 2)
-        said = Said(mortal)
+        said = Said(mortal, boot)
         assert said.at_s("Deactivated successfully", two.a.controller) < said.at_s(f"Stopping {two.a.unit}", two.a.unit)
         assert "a stepped down cleanly" in two.b.log()
         assert not two.there.fenced()
@@ -184,9 +186,9 @@ def test_without_the_units_ordering_the_network_goes_first_and_the_peer_has_to_f
     mortal.must("systemctl", "daemon-reload")
     try:
         two.start()
-        ends(mortal, "poweroff")
+        boot = ends(mortal, "poweroff")
         two.there.comes("b", "active", SESSION_S * 3)
-        said = Said(mortal)
+        said = Said(mortal, boot)
         assert said.at_s(f"Stopping {NETWORK}", NETWORK) < said.at_s("ending with exit code", two.a.controller)
         assert two.there.fenced(), "nobody has handed over"
     finally:

@@ -13,6 +13,7 @@ from tests.lab.strict import BINARIES, USER, StrictPair
 
 UNITS = ("cache-a.service", "cache-b.service")
 RULE = "/etc/polkit-1/rules.d/50-failoverd-cache.rules"
+STRICT = "/etc/systemd/system/failoverd@.service.d/strict.conf"
 POLKITD = "/usr/lib/polkit-1/polkitd"
 
 
@@ -130,6 +131,28 @@ def test_a_standby_that_may_not_steer_its_unit_says_so_and_is_no_candidate_until
     assert (active.role(), standby.role()) == ("active", "standby")
 
 
+def test_to_give_up_root_and_to_take_it_back_moves_nothing(strict: StrictPair) -> None:
+    active, standby = strict.begin()
+    host, before = strict.host, (active.status()["epoch"], active.main_pid(active.unit))
+
+    def restarted_as(user: str) -> None:
+        controller = active.main_pid(active.controller)
+        host.must("systemctl", "daemon-reload")
+        host.must("systemctl", "restart", active.controller)
+        pid = active.main_pid(active.controller)
+        assert pid not in (0, controller)
+        assert host.must("stat", "-c", "%U", f"/proc/{pid}").strip() == user
+        strict.eventually(lambda: "adopted" in str(active.status().get("why")), 15, "it carries on")
+        assert (active.status()["epoch"], active.main_pid(active.unit)) == before
+
+    host.must("mv", STRICT, "/run/strict.conf")
+    restarted_as("root")
+    host.must("mv", "/run/strict.conf", STRICT)
+    restarted_as(USER)
+    assert standby.role() == "standby"
+    assert not strict.fenced()
+
+
 def test_an_install_is_done_once_and_an_uninstall_takes_all_of_it_away(strict: StrictPair) -> None:
     strict.begin()
     host = strict.host
@@ -147,6 +170,6 @@ def test_an_install_is_done_once_and_an_uninstall_takes_all_of_it_away(strict: S
     host.must("rm", "/etc/failoverd/cache.yaml")
     host.must(f"{BIN}/failoverctl", "uninstall")
     for path in (RULE, "/etc/sysusers.d/failoverd.conf", "/etc/tmpfiles.d/failoverd.conf",
-                 "/etc/systemd/system/failoverd@.service.d/strict.conf"):  # fmt: skip
+                 STRICT):  # fmt: skip
         assert host.run("test", "-e", path).returncode, path
     assert not strict.fenced()

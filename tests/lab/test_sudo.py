@@ -72,7 +72,7 @@ def test_hooks_call_sudo_where_the_drop_in_lets_them_and_say_why_they_cannot_whe
         pair.eventually(lambda: "to disable the flag" in a.log(), 20, "it cannot, and says why")
         able.write(WITH_SUDO, (CHECKOUT / "systemd" / "examples" / "with-sudo.conf").read_text("utf-8"))
         able.must("systemctl", "daemon-reload")
-        able.must("systemctl", "restart", a.controller)
+        able.must("systemctl", "restart", "--no-block", a.controller)
         pair.comes("a", "active", 30)
         pid = a.main_pid(a.controller)
         assert able.must("stat", "-c", "%U", f"/proc/{pid}").strip() == USER
