@@ -1,5 +1,6 @@
 """Every example that is shipped can be loaded, and says nothing unwise."""
 
+import subprocess
 from importlib.resources import files as resources
 from pathlib import Path
 
@@ -30,3 +31,12 @@ def test_an_example_is_warned_of_nothing_but_hooks_that_are_not_on_this_host(pat
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_says_what_it_is_for(path: Path) -> None:
     assert path.read_text().startswith("# ")
+
+
+def test_each_hook_for_postgresql_can_be_run_and_is_a_script_that_any_shell_reads() -> None:
+    folder = EXAMPLES[0].parent / "postgresql"
+    hooks = {path.name for path in folder.iterdir() if path.stat().st_mode & 0o111}
+    assert hooks == {"promote", "demote", "follow", "role", "ready", "position"}
+    for path in folder.iterdir():
+        read = subprocess.run(["sh", "-n", str(path)], capture_output=True, text=True, timeout=10, check=False)
+        assert (read.returncode, read.stderr) == (0, "")
