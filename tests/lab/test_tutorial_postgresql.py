@@ -1,6 +1,6 @@
 """The tutorial on PostgreSQL is followed to its end, as it is written, on three hosts with a real systemd.
 
-What differs: the addresses, and what `apt-get` does, since no host of the lab reaches an archive: the packages are there.
+What differs: the addresses, and what `apt-get` does: no host of the lab reaches an archive, and the packages are there.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ esac
 pytestmark = [
     pytest.mark.skipif("WHOLE_LAB" not in os.environ, reason="three hosts and a package, some minutes: make lab"),
     pytest.mark.skipif(bool(postgresql.missing()), reason=f"no PostgreSQL: {', '.join(postgresql.missing())}"),
-    pytest.mark.skipif(not Path("/etc/postgresql/15/main").exists(), reason="Debian's own database 15/main is not here"),
+    pytest.mark.skipif(
+        not Path("/etc/postgresql/15/main").exists(), reason="Debian's own database 15/main is not here"
+    ),
 ]
 
 
