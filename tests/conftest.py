@@ -24,6 +24,7 @@ settings.register_profile("failoverd", deadline=None, suppress_health_check=[Hea
 settings.load_profile("failoverd")
 
 _LEFT_BEHIND = pytest.StashKey[LeftBehind]()
+_LONGEST = ("tests/lab/", "tests/docs/test_tutorial.py", "tests/bench/", "tests/acceptance/", "tests/demo/")
 _MARKS = {"zookeeper": {"zookeeper", "secure_zookeeper", "ensemble"}, "redis": {"redis_pair"}}
 
 
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark, fixtures in _MARKS.items():
             if asked_for & fixtures:
                 item.add_marker(mark)
+    items.sort(key=_ends_late)
+
+
+def _ends_late(item: pytest.Item) -> int:
+    """Files of tests that take minutes begin first: one that began last would run on alone, beside idle processors."""
+    return next((place for place, words in enumerate(_LONGEST) if words in item.nodeid), len(_LONGEST))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

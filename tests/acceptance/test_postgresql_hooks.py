@@ -121,7 +121,7 @@ def test_a_diverged_old_primary_is_rewound_and_follows(make: Make) -> None:
 def test_a_rewind_that_cannot_be_is_refused_and_touches_nothing(make: Make) -> None:
     a, b = begin(make(hints=False))
     diverge(a, b)
-    postmaster = a.postmaster()
+    postmaster = eventually(a.postmaster, 15, "a runs, as a standby")
     refused = a.hook("follow", "b")
     assert refused.returncode == 1, refused.stdout
     last = refused.stdout.splitlines()[-1]
