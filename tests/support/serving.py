@@ -39,7 +39,7 @@ async def serving(serve: Serve) -> AsyncIterator[int]:
 
 @contextlib.contextmanager
 def swallowing() -> Iterator[int]:
-    """A loopback port that answers a connection with nothing at all, as a host without power does: its queue is full."""
+    """A loopback port that answers a connection with nothing at all, as a host without power does."""
     with contextlib.ExitStack() as opened:
         listener = opened.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
