@@ -61,7 +61,9 @@ def _controller(name: str, settings: ControllerMethodSettings, context: FenceCon
 
     if context.peer_auth is None:
         raise ValueError(f"fencing.methods.{name}: kind controller needs api.peer_secret")
-    return ControllerFence(name, settings.timeout, context.peer_auth, context.peer_tls, settings.attempts)
+    return ControllerFence(
+        name, settings.timeout, context.peer_auth, context.peer_tls, settings.attempts, settings.connect_timeout
+    )
 
 
 def _manual(name: str, settings: ManualMethodSettings, _: FenceContext) -> FenceMethod:

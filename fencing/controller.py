@@ -10,6 +10,7 @@ Only a signed `done` from that very node, machine and epoch counts; silence is u
 from __future__ import annotations
 
 import asyncio
+import ssl
 
 from failover.core.values import Verdict
 from failover.ports.service import Line, Proof, Result, Strike, Traits
@@ -22,16 +23,26 @@ REFUSED_EPOCH = 0
 
 
 class ControllerFence:
-    """Implements `FenceMethod`. `tls`: by which CA a peer that speaks https is checked."""
+    """Implements `FenceMethod`. `tls`: by which CA a peer that speaks https is checked.
+
+    `connect_timeout_s`: after this long without a connection the host counts as gone, which is unknown, too.
+    """
 
     def __init__(
-        self, name: str, timeout_s: float, auth: PeerAuth, tls: TlsFiles | None = None, attempts: int = 1
+        self,
+        name: str,
+        timeout_s: float,
+        auth: PeerAuth,
+        tls: TlsFiles | None = None,
+        attempts: int = 1,
+        connect_timeout_s: float | None = None,
     ) -> None:
         self.name = name
         self.timeout_s = timeout_s
         self.traits = Traits(attempts=attempts, askable=True)
         self._auth = auth
         self._tls = tls
+        self._connect_timeout_s = connect_timeout_s
 
     async def fence(self, strike: Strike) -> Result:
         """Demand, and wait for the answer until `timeout_s` seconds have passed."""
@@ -87,7 +98,7 @@ class ControllerFence:
         context = await asyncio.to_thread(client_context, files)  # of the CA as it is now
         url = f"https://{address}{PATH}"
         try:
-            return await request("POST", url, body=body, tls=context, body_limit=LARGEST_BODY)
+            return await self._request(url, body, context)
         except NoTlsError as no_tls:
             try:
                 return await self._post_in_the_clear(address, body)
@@ -96,11 +107,15 @@ class ControllerFence:
 
     async def _post_in_the_clear(self, address: str, body: bytes) -> HttpAnswer:
         try:
-            return await request("POST", f"http://{address}{PATH}", body=body, body_limit=LARGEST_BODY)
+            return await self._request(f"http://{address}{PATH}", body)
         except BrokenOffError as error:
             if self._tls is not None:
                 raise
             raise HttpError(f"{error}; if it speaks https, this node needs api.tls, too") from None
+
+    async def _request(self, url: str, body: bytes, tls: ssl.SSLContext | None = None) -> HttpAnswer:
+        within = self._connect_timeout_s
+        return await request("POST", url, body=body, tls=tls, body_limit=LARGEST_BODY, connect_timeout_s=within)
 
 
 def _judged(demand: Demand, answer: PeerAnswer) -> Result:

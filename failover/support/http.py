@@ -1,14 +1,16 @@
 """A tiny HTTP/1.1 client over asyncio: one request, one bounded answer, the connection closed.
 
 Enough for a health probe and for a peer's answer, without a library's memory. No redirects, no proxies, no cookies.
-Deadlines are the caller's (`asyncio.timeout`).
+Deadlines are the caller's (`asyncio.timeout`), but for that of connecting.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from failover.support.reasons import reason_of
@@ -16,6 +18,8 @@ from failover.support.tls import why_no_tls
 
 LONGEST_HEAD = 32 * 1024
 LARGEST_BODY = 64 * 1024
+
+_Address = tuple[int, Any]
 
 
 class HttpError(Exception):
@@ -54,11 +58,20 @@ async def request(
     content_type: str = "application/json",
     tls: ssl.SSLContext | None = None,
     body_limit: int = LARGEST_BODY,
+    connect_timeout_s: float | None = None,
 ) -> HttpAnswer:
-    """Ask once. `tls` is needed for an https URL. Raises HttpError; ValueError for a URL without a host."""
+    """Ask once. `tls` is needed for an https URL. Raises HttpError; ValueError for a URL without a host.
+
+    `connect_timeout_s`: how long finding the address and connecting may take; the TLS handshake is not in it, since
+    whoever has taken the connection is there, if busy.
+    """
     target = _target(url)
+    connection = await _connected(target, connect_timeout_s)
+    name = target.host if tls is not None else None
     try:
-        reader, writer = await asyncio.open_connection(target.host, target.port, ssl=tls, limit=LONGEST_HEAD)
+        reader, writer = await asyncio.open_connection(
+            sock=connection, ssl=tls, server_hostname=name, limit=LONGEST_HEAD
+        )
     except ssl.SSLCertVerificationError as error:
         raise HttpError(f"TLS with {target.header} failed: {why_no_tls(error, presents=False)}") from None
     except ssl.SSLError as error:
@@ -77,6 +90,41 @@ async def request(
         raise HttpError(f"{target.header} did not answer in HTTP") from None
     finally:
         writer.transport.abort()  # nothing more is wanted, and a close could wait for a silent peer
+
+
+async def _connected(target: _Target, timeout_s: float | None) -> socket.socket:
+    """A connection to the first of the host's addresses that takes it."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _first_of(await _addresses(target))
+    except TimeoutError as error:
+        reason = reason_of(error) if error.errno else f"nothing answered in {timeout_s:g} s"
+    except OSError as error:
+        reason = reason_of(error)
+    raise HttpError(f"no connection to {target.header}: {reason}")
+
+
+async def _addresses(target: _Target) -> list[_Address]:
+    found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+async def _first_of(addresses: list[_Address]) -> socket.socket:
+    refused = OSError("the name has no address")
+    for family, address in addresses:
+        connection = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            connection.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(connection, address)
+        except OSError as error:
+            connection.close()
+            refused = error
+        except asyncio.CancelledError:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise refused
 
 
 def _target(url: str) -> _Target:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -107,6 +109,43 @@ def test_a_primary_that_does_not_answer_is_not_demoted(make: Make) -> None:
     demoted = a.hook("demote")
     assert demoted.returncode == 2, demoted.stdout
     assert str(a.postmaster()) in demoted.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to run hooks as another user")
+@pytest.mark.parametrize("hook", ["role", "demote", "ready", "promote", "follow"])
+def test_a_user_who_cannot_look_into_the_data_folder_is_told_nothing_of_the_server(make: Make, hook: str) -> None:
+    a, _ = make()
+    a.must("promote")
+    words = [str(a.folder / "hooks" / hook)]
+    asked = subprocess.run(words, capture_output=True, text=True, timeout=60, user="nobody", group="nogroup", check=False)
+    assert asked.returncode == 2, asked.stdout
+    assert "run as root or as postgres" in asked.stdout
+    assert a.role() == "active"
+
+
+def test_a_folder_without_a_database_is_demoted_unless_somebody_listens_on_its_port(make: Make) -> None:
+    a, b = begin(make())
+    settings = a.folder / "hooks" / "settings"
+    settings.write_text(f"{settings.read_text()}data={a.folder}/nothing\nport={b.port}\n")
+    assert a.hook("demote").returncode == 2
+    settings.write_text(f"{settings.read_text()}port=1\n")
+    assert a.must("demote").endswith("holds no database\n")
+
+
+def test_a_server_that_somebody_else_starts_as_active_is_not_demoted(make: Make) -> None:
+    a, _ = make()
+    a.must("promote")
+    start = f"pg_ctl start -W -s -D {a.data} -l {a.log} -o '-c config_file={a.config}'"
+    systemctl = a.folder / "systemctl"
+    systemctl.write_text(
+        f'#!/bin/sh\n[ "$1" = start ] || exit 0\nrm {a.data}/standby.signal\n'
+        f"cd / && exec setpriv --reuid={postgresql.owner()} --clear-groups {postgresql.binaries()}/{start} >/dev/null\n"
+    )
+    systemctl.chmod(0o755)
+    settings = a.folder / "hooks" / "settings"
+    settings.write_text(f"{settings.read_text()}unit=orders.service\nPATH={a.folder}:$PATH\n")
+    demoted = a.hook("demote")
+    assert (demoted.returncode, "not started as a standby" in demoted.stdout) == (2, True), demoted.stdout
 
 
 def test_a_diverged_old_primary_is_rewound_and_follows(make: Make) -> None:

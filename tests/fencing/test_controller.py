@@ -17,7 +17,7 @@ from fencing.peer import PATH, Demand, PeerAnswer, PeerAuth
 from tests.fencing.strikes import TARGET, strike
 from tests.servers.ports import free_port
 from tests.support.hooks import with_launcher
-from tests.support.serving import Serve, serving
+from tests.support.serving import Serve, serving, swallowing
 
 SECRET = b"a secret of the peers"
 Answer = Callable[[Demand], bytes]
@@ -118,6 +118,13 @@ def test_a_peer_that_is_silent_is_unknown_at_the_deadline() -> None:
     result = served(serve, timeout_s=0.2)
     assert result.verdict is Verdict.UNKNOWN
     assert "did not answer in 0.2 s" in result.detail
+
+
+def test_a_host_that_is_gone_is_unknown_after_the_time_for_connecting() -> None:
+    with swallowing() as port:
+        fence = ControllerFence("ask", 20.0, PeerAuth(SECRET), connect_timeout_s=0.2)
+        result = asyncio.run(fence.fence(strike(address=f"127.0.0.1:{port}")))
+    assert result == Result(Verdict.UNKNOWN, f"no connection to 127.0.0.1:{port}: nothing answered in 0.2 s")
 
 
 def test_a_peer_that_hangs_up_is_unknown() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from failover.support.http import HttpAnswer, HttpError, request
 from tests.servers.ports import free_port
-from tests.support.serving import Serve, serving
+from tests.support.serving import Serve, serving, swallowing
 
 
 async def asked(serve: Serve, *, method: str = "GET", body: bytes = b"", body_limit: int = 65536) -> HttpAnswer:
@@ -104,3 +104,28 @@ def test_a_deadline_is_the_callers() -> None:
 
     with pytest.raises(TimeoutError):
         asyncio.run(story())
+
+
+def test_a_host_that_takes_no_connection_is_given_up_after_the_time_for_connecting() -> None:
+    async def story(port: int) -> None:
+        async with asyncio.timeout(20.0):
+            await request("GET", f"http://127.0.0.1:{port}/", connect_timeout_s=0.2)
+
+    with (
+        swallowing() as port,
+        pytest.raises(HttpError, match=f"no connection to 127.0.0.1:{port}: nothing answered in"),
+    ):
+        asyncio.run(story(port))
+
+
+def test_the_time_for_connecting_is_not_that_of_the_answer() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.3)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async def story() -> HttpAnswer:
+        async with serving(serve) as port, asyncio.timeout(5.0):
+            return await request("GET", f"http://127.0.0.1:{port}/", connect_timeout_s=0.2)
+
+    assert asyncio.run(story()).status == 200
