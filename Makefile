@@ -19,7 +19,7 @@ export PIP_CONSTRAINT := constraints.txt
 export PIP_BUILD_CONSTRAINT := constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check format test sim lab softdog bench deb rewrite
+.PHONY: help setup demo check format test long sim lab softdog bench deb rewrite
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -44,10 +44,14 @@ test: $(DEVELOPMENT) ## all tests, and whole coverage of failover/core; or some:
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage run -m pytest tests/core
 	$(BIN)/coverage report --include='failover/core/*' --skip-covered --show-missing --fail-under=$(CORE_COVERAGE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore=tests/core
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' --ignore=tests/core
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif
+
+long: $(DEVELOPMENT) ## what is left out of the tests because it takes minutes, but for the lab
+	scripts/install-test-needs
+	$(BIN)/python -m pytest -m 'long and not lab' $(ARGS) tests
 
 sim: $(DEVELOPMENT) ## whole clusters under a simulated clock: make sim SEEDS=20000
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.acceptance.cluster import cluster
 from tests.servers.authority import Authority
 from tests.servers.proxy import Relay
@@ -28,6 +30,7 @@ def test_a_holder_that_is_cut_off_from_zookeeper_is_demoted_by_its_peer_over_htt
         relay.heal()
 
 
+@pytest.mark.long
 def test_a_cluster_moves_to_https_one_controller_after_the_other(
     zookeeper: ZooKeeper, zk_root: str, relay: Relay, tmp_path: Path
 ) -> None:

@@ -96,6 +96,7 @@ def test_a_client_keeps_its_connection_while_the_controller_of_the_active_is_res
         assert pair["b"].role() == "standby"
 
 
+@pytest.mark.long
 def test_checks_that_go_to_the_controller_itself_end_the_connections_when_it_is_restarted(
     zookeeper: ZooKeeper, zk_root: str
 ) -> None:
@@ -109,6 +110,7 @@ def test_checks_that_go_to_the_controller_itself_end_the_connections_when_it_is_
         told("a restart of the controller, asked without patience", client, at)
 
 
+@pytest.mark.long
 def test_a_node_that_is_silent_for_longer_than_the_patience_gets_no_client_any_more(
     zookeeper: ZooKeeper, zk_root: str
 ) -> None:
@@ -124,6 +126,7 @@ def test_a_node_that_is_silent_for_longer_than_the_patience_gets_no_client_any_m
 
 
 @pytest.mark.parametrize("changes", [{}, UNPROVEN_IS_ENOUGH], ids=["proven", "unproven"])
+@pytest.mark.long
 def test_with_the_store_away_under_hold_it_is_the_check_that_says_whether_clients_go_on(
     zk_root: str, changes: dict[str, str]
 ) -> None:
@@ -143,6 +146,7 @@ def test_with_the_store_away_under_hold_it_is_the_check_that_says_whether_client
         told("the store away under hold", client, at)
 
 
+@pytest.mark.long
 def test_with_the_store_away_under_step_down_nobody_gets_through_and_all_goes_on_when_it_is_back(zk_root: str) -> None:
     options = {"on_store_loss": "step_down", "demote_timeout": "500ms"}
     with ZooKeeper() as server, served(server.hosts, zk_root, **options) as (pair, client, doors):
@@ -157,6 +161,7 @@ def test_with_the_store_away_under_step_down_nobody_gets_through_and_all_goes_on
         assert not pair.fenced()
 
 
+@pytest.mark.long
 def test_readers_are_sent_to_the_standby(zookeeper: ZooKeeper, zk_root: str) -> None:
     with served(zookeeper.hosts, zk_root) as (_, _, doors):
         only = {"slave"}  # HAProxy takes every server for good until its first check

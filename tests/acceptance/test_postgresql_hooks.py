@@ -117,7 +117,9 @@ def test_a_user_who_cannot_look_into_the_data_folder_is_told_nothing_of_the_serv
     a, _ = make()
     a.must("promote")
     words = [str(a.folder / "hooks" / hook)]
-    asked = subprocess.run(words, capture_output=True, text=True, timeout=60, user="nobody", group="nogroup", check=False)
+    asked = subprocess.run(
+        words, capture_output=True, text=True, timeout=60, user="nobody", group="nogroup", check=False
+    )
     assert asked.returncode == 2, asked.stdout
     assert "run as root or as postgres" in asked.stdout
     assert a.role() == "active"
@@ -174,6 +176,7 @@ def test_a_rewind_that_cannot_be_is_refused_and_touches_nothing(make: Make) -> N
         assert (answer.returncode, "has not caught up" in answer.stdout) == (1, True), answer.stdout
 
 
+@pytest.mark.long
 def test_what_cannot_be_rewound_is_cloned_where_settings_say_so_and_the_old_folder_is_kept(make: Make) -> None:
     a, b = begin(make(hints=False, settings="clone=yes\n"))
     diverge(a, b)

@@ -80,6 +80,7 @@ def test_a_client_at_the_address_follows_a_switchover_and_a_killed_service(addre
     addressed.settled()
 
 
+@pytest.mark.long
 def test_a_restarted_controller_leaves_the_address_and_its_connections_alone(addressed: Addressed) -> None:
     active, _ = addressed.settled()
     with client_of(addressed) as client:
@@ -92,6 +93,7 @@ def test_a_restarted_controller_leaves_the_address_and_its_connections_alone(add
         assert client.connections == before
 
 
+@pytest.mark.long
 def test_without_an_announcement_clients_go_on_asking_the_old_host(addressed: Addressed) -> None:
     """Why the script announces: what is shown here is the bad form."""
     active, standby = addressed.settled()
@@ -110,6 +112,7 @@ def test_without_an_announcement_clients_go_on_asking_the_old_host(addressed: Ad
     addressed.settled()
 
 
+@pytest.mark.long
 def test_an_address_that_another_host_answers_for_is_not_taken(addressed: Addressed) -> None:
     active, standby = addressed.settled()
     code, told = script(standby, "take", f"{addressed.address}/32", DEVICE)
@@ -118,6 +121,7 @@ def test_an_address_that_another_host_answers_for_is_not_taken(addressed: Addres
     assert not addressed.has(standby.name)
 
 
+@pytest.mark.long
 def test_a_standby_that_has_the_address_is_demoted_and_loses_it(addressed: Addressed) -> None:
     """As one whose controller was away while it was replaced."""
     active, standby = addressed.settled()
@@ -128,6 +132,7 @@ def test_a_standby_that_has_the_address_is_demoted_and_loses_it(addressed: Addre
     assert (addressed.has(active.name), addressed.has(standby.name)) == (True, False)
 
 
+@pytest.mark.long
 def test_a_fence_that_leaves_the_address_behind_bars_the_next_active_until_the_old_controller_wakes(
     addressed: Addressed,
 ) -> None:
@@ -147,6 +152,7 @@ def test_a_fence_that_leaves_the_address_behind_bars_the_next_active_until_the_o
     addressed.settled()
 
 
+@pytest.mark.long
 def test_each_order_is_repeatable_and_answers_as_a_hook_does(addressed: Addressed) -> None:
     _, standby = addressed.settled()
     free = addressed.network.address(201)
@@ -160,6 +166,7 @@ def test_each_order_is_repeatable_and_answers_as_a_hook_does(addressed: Addresse
     assert script(standby, "give", free)[0] == UNKNOWN
 
 
+@pytest.mark.long
 def test_an_address_of_ipv6_is_taken_announced_by_the_kernel_and_refused_to_a_second_host(addressed: Addressed) -> None:
     a, b, moving = addressed["a"], addressed["b"], "fd00:1ab::c8/128"
     for node, number in ((a, 1), (b, 2)):

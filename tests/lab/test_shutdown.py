@@ -94,6 +94,7 @@ def test_an_active_host_that_is_shut_down_hands_over_before_its_network_goes_and
         two.stop()
 
 
+@pytest.mark.long
 def test_hooks_that_need_the_service_find_it_up_at_shut_down_where_the_controller_is_ordered_after_it(
     mortal: Host, peer: Host, lab_zookeeper: LabZooKeeper
 ) -> None:

@@ -44,6 +44,7 @@ def test_a_controller_without_root_becomes_active_through_polkit_and_holds_no_ca
     assert facts["Seccomp"] == "2"
 
 
+@pytest.mark.long
 def test_what_it_keeps_is_its_own_and_what_it_reads_it_cannot_write(strict: StrictPair) -> None:
     active, _ = strict.begin()
     found = strict.host.must("find", "/run/failoverd", "!", "-user", USER)
@@ -55,6 +56,7 @@ def test_what_it_keeps_is_its_own_and_what_it_reads_it_cannot_write(strict: Stri
         assert strict.host.run(*inside, "sh", "-c", f": >> {path}").returncode != 0, path
 
 
+@pytest.mark.long
 def test_a_killed_controller_without_root_carries_on(strict: StrictPair) -> None:
     active, standby = strict.begin()
     before = active.status()["epoch"], active.main_pid(active.unit)
@@ -79,6 +81,7 @@ def test_a_switchover_and_a_stop_hand_over(strict: StrictPair) -> None:
     strict.comes(standby.name, "standby")
 
 
+@pytest.mark.long
 def test_the_last_will_of_a_controller_without_root_leaves_nothing_that_the_next_cannot_use(strict: StrictPair) -> None:
     active, standby = strict.begin()
     override = "/run/systemd/system/failoverd@.service.d/failed.conf"
@@ -96,6 +99,7 @@ def test_the_last_will_of_a_controller_without_root_leaves_nothing_that_the_next
     strict.comes(active.name, "standby")
 
 
+@pytest.mark.long
 def test_units_and_verbs_that_the_rule_does_not_name_are_refused(strict: StrictPair) -> None:
     strict.begin()
     host = strict.host
@@ -131,6 +135,7 @@ def test_a_standby_that_may_not_steer_its_unit_says_so_and_is_no_candidate_until
     assert (active.role(), standby.role()) == ("active", "standby")
 
 
+@pytest.mark.long
 def test_to_give_up_root_and_to_take_it_back_moves_nothing(strict: StrictPair) -> None:
     active, standby = strict.begin()
     host, before = strict.host, (active.status()["epoch"], active.main_pid(active.unit))
@@ -153,6 +158,7 @@ def test_to_give_up_root_and_to_take_it_back_moves_nothing(strict: StrictPair) -
     assert not strict.fenced()
 
 
+@pytest.mark.long
 def test_an_install_is_done_once_and_an_uninstall_takes_all_of_it_away(strict: StrictPair) -> None:
     strict.begin()
     host = strict.host

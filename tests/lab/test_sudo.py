@@ -59,6 +59,7 @@ def sudoers(host: Host, text: str) -> None:
     host.must("visudo", "-c")
 
 
+@pytest.mark.long
 def test_hooks_call_sudo_where_the_drop_in_lets_them_and_say_why_they_cannot_where_it_does_not(
     able: Host, lab_zookeeper: LabZooKeeper
 ) -> None:
@@ -108,6 +109,7 @@ def let_in(host: Host, peer: Host, public: str) -> None:
     host.must("systemctl", "start", "ssh.service")
 
 
+@pytest.mark.long
 def test_a_controller_without_root_fences_by_ssh_into_an_account_without_root(
     able: Host, second: Host, lab_zookeeper: LabZooKeeper
 ) -> None:
@@ -144,6 +146,7 @@ def test_a_controller_without_root_fences_by_ssh_into_an_account_without_root(
         able.run("systemctl", "unmask", "--runtime", "failoverd-last-will@a.service")
 
 
+@pytest.mark.long
 def test_the_account_of_the_peers_may_do_nothing_else(able: Host) -> None:
     if able.run("id", "failover").returncode:
         pytest.skip("the test before has not made it")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,8 @@ import pytest
 from tests.docs.pages import ROOT
 from tests.lab.host import Host
 from tests.lab.network import Network
-from tests.lab.test_package import build
+from tests.lab.packages import built
 from tests.servers import postgresql
-from tests.servers.guardian import scratch_folder
 
 TUTORIAL = ROOT / "docs" / "tutorial-postgresql.md"
 VERSION = "0.1.0"
@@ -76,8 +74,7 @@ def steps() -> list[Step]:
 
 @pytest.fixture(scope="module")
 def hosts(network: Network) -> Iterator[dict[str, Host]]:
-    folder = scratch_folder("deb")
-    package = build(VERSION, folder)
+    package = built(VERSION)
     made: dict[str, Host] = {}
     try:
         for number, name in enumerate(ADDRESSES, 1):
@@ -90,7 +87,6 @@ def hosts(network: Network) -> Iterator[dict[str, Host]]:
     finally:
         for host in made.values():
             host.destroy()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_the_tutorial_on_postgresql_is_followed_from_its_first_command_to_its_last(hosts: dict[str, Host]) -> None:
