@@ -1,4 +1,4 @@
-"""The shipped hooks that move an address with a Redis: what they answer where Redis is well, down, or cannot be asked."""
+"""The shipped hooks that move an address with a Redis: what they answer where it is well, down, or cannot be asked."""
 
 from __future__ import annotations
 

@@ -117,7 +117,9 @@ def test_a_user_who_cannot_look_into_the_data_folder_is_told_nothing_of_the_serv
     a, _ = make()
     a.must("promote")
     words = [str(a.folder / "hooks" / hook)]
-    asked = subprocess.run(words, capture_output=True, text=True, timeout=60, user="nobody", group="nogroup", check=False)
+    asked = subprocess.run(
+        words, capture_output=True, text=True, timeout=60, user="nobody", group="nogroup", check=False
+    )
     assert asked.returncode == 2, asked.stdout
     assert "run as root or as postgres" in asked.stdout
     assert a.role() == "active"
