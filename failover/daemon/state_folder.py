@@ -10,6 +10,9 @@ import os
 from errno import EACCES
 from pathlib import Path
 
+# Root may be run in a folder that a user without rights owns: a link there must not lead it to another file.
+_NO_MORE = os.O_CLOEXEC | os.O_NOFOLLOW
+
 
 class StateFolderError(Exception):
     """The folder cannot be used; the text says why and what to do."""
@@ -35,7 +38,7 @@ class StateFolder:
         """Make the folder and hold its lock until this process ends. Raises StateFolderError."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fd = os.open(self.path / "controller.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(self.path / "controller.lock", os.O_RDWR | os.O_CREAT | _NO_MORE, 0o600)
         except OSError as error:
             owner = f"let it belong to user {os.geteuid()}, as which this runs, or " if error.errno == EACCES else ""
             raise StateFolderError(
@@ -71,7 +74,7 @@ class StateFolder:
         """Write the floor durably before anything else is done. It never gets lower."""
         epoch = max(epoch, self.floor())
         temporary = self.path / "floor.new"
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_MORE, 0o600)
         try:
             os.write(fd, f"{epoch}\n".encode())
             os.fsync(fd)

@@ -105,7 +105,12 @@ async def _connected(target: _Target, timeout_s: float | None) -> socket.socket:
 
 
 async def _addresses(target: _Target) -> list[_Address]:
-    found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    try:  # a number needs no name server, and so no thread, nor a wait for one that is free
+        found = socket.getaddrinfo(
+            target.host, target.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        )
+    except socket.gaierror:
+        found = await asyncio.get_running_loop().getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     return [(family, address) for family, _, _, _, address in found]
 
 

@@ -45,3 +45,15 @@ def test_a_folder_that_cannot_be_made_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateFolderError, match="choose another state_dir"):
         StateFolder(tmp_path / "file" / "s").take()
+
+
+@pytest.mark.parametrize("name", ["controller.lock", "floor.new"])
+def test_a_link_in_the_folder_leads_to_no_other_file(tmp_path: Path, name: str) -> None:
+    other = tmp_path / "other"
+    other.write_text("of somebody else")
+    folder = StateFolder(tmp_path / "folder")
+    folder.path.mkdir()
+    (folder.path / name).symlink_to(other)
+    with pytest.raises((StateFolderError, OSError)):
+        folder.take() if name == "controller.lock" else folder.keep_floor(7)
+    assert other.read_text() == "of somebody else"

@@ -1,6 +1,7 @@
 """The tiny HTTP client against servers that behave, and servers that do not."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -116,6 +117,16 @@ def test_a_host_that_takes_no_connection_is_given_up_after_the_time_for_connecti
         pytest.raises(HttpError, match=f"no connection to 127.0.0.1:{port}: nothing answered in"),
     ):
         asyncio.run(story(port))
+
+
+def test_an_address_that_is_a_number_takes_no_thread() -> None:
+    async def story() -> int:
+        async with serving(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")) as port:
+            before = threading.active_count()
+            await request("GET", f"http://127.0.0.1:{port}/")
+            return threading.active_count() - before
+
+    assert asyncio.run(story()) == 0
 
 
 def test_the_time_for_connecting_is_not_that_of_the_answer() -> None:

@@ -20,13 +20,15 @@ _TOLD = (
 def install(app: FastAPI, front: Front) -> None:
     """Add the endpoint to `app`."""
     router = APIRouter(tags=["reading"])
+    turn = asyncio.Lock()  # one at a time: whoever scrapes without end must not take all threads from a fence
 
     @router.get("/metrics", response_class=Response, description=_TOLD)
     async def metrics(request: Request) -> Response:
-        snapshot, now_s = front.newest()
-        stale = front.is_stale(snapshot, now_s)
-        # In a thread: the first scrape imports, and none may keep the loop from a failover.
-        text, kind = await asyncio.to_thread(_written, snapshot, now_s, stale, request.headers.get("accept", ""))
+        async with turn:
+            snapshot, now_s = front.newest()
+            stale = front.is_stale(snapshot, now_s)
+            # In a thread: the first scrape imports, and none may keep the loop from a failover.
+            text, kind = await asyncio.to_thread(_written, snapshot, now_s, stale, request.headers.get("accept", ""))
         return Response(text, media_type=kind)
 
     app.include_router(router)
