@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.lab.host import Host
+from tests.lab.host import CHECKOUT, Host
 from tests.lab.pair import BIN, Pair
 from tests.servers.zookeeper import ZooKeeper
 
@@ -14,18 +14,22 @@ USER = "failoverd"
 BINARIES = "/usr/local/bin"
 FENCED = "/run/failoverd/fenced"
 _HOMES = ("/root/", "/home/")
+_PRIVATE = ("/tmp/", "/var/tmp/")
 _FENCE = f"#!/bin/sh\necho fenced $1 >> {FENCED}\n"
 
 
 def let_others_use_this_python(host: Host) -> None:
-    """These tests' interpreter may lie in a home, which strict.conf hides; that of an operator does not."""
+    """These tests' interpreter and checkout may lie where strict.conf hides all; those of an operator do not."""
     for program in ("failoverd", "failoverctl"):
         host.must("ln", "-sfn", str(BIN / program), f"{BINARIES}/{program}")
-    base = Path(sys.base_prefix)
-    if not str(base).startswith(_HOMES):
+    needed = (Path(sys.base_prefix), CHECKOUT)
+    in_homes = [path for path in needed if str(path).startswith(_HOMES)]
+    for path in in_homes:
+        host.must("chmod", "711", *(str(folder) for folder in list(path.parents)[:-1]))
+    hidden = " ".join(str(path) for path in needed if str(path).startswith((*_HOMES, *_PRIVATE)))
+    if not hidden:
         return
-    host.must("chmod", "711", *(str(folder) for folder in list(base.parents)[:-1]))
-    lines = f"[Service]\nProtectHome=tmpfs\nBindReadOnlyPaths={base}\n"
+    lines = f"[Service]\n{'ProtectHome=tmpfs' if in_homes else ''}\nBindReadOnlyPaths={hidden}\n"
     for unit in ("failoverd@", "failoverd-last-will@"):
         host.write(f"/etc/systemd/system/{unit}.service.d/zz-lab.conf", lines)
 
