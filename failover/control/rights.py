@@ -36,7 +36,8 @@ class Rights:
             state = await self._bus.state(self._unit)
             if state.load != "loaded" or not state.down or state.job:
                 return
-            await self._bus.run_job("Stop", self._unit, 2.0)
+            # After a reload a promote may begin just now: its job must not give way to ours.
+            await self._bus.run_job("Stop", self._unit, 2.0, "fail")
         except ForbiddenError as error:
             self.bar = f"stop {self._unit}: systemd refused: {error}"
         except (BusLostError, RefusedError):

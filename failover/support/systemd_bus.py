@@ -124,15 +124,16 @@ class SystemdBus:
 
     # --- jobs -----------------------------------------------------------------------------------
 
-    async def run_job(self, verb: str, unit: str, within_s: float) -> str:
+    async def run_job(self, verb: str, unit: str, within_s: float, mode: str = "replace") -> str:
         """Enqueue `Start`, `Stop`, `Restart` or `Reload`, and wait for the job's result: `done`, `failed`, ….
 
+        `mode`: what becomes of a job that is queued for it already; `fail`: it stays, and ours is refused.
         Raises RefusedError where systemd took no job, BusLostError where it is not known what became of it.
         """
         until = asyncio.get_running_loop().time() + within_s
         self._enqueuing += 1
         try:
-            body = await self._ask(within_s, f"{verb}Unit", "ss", [unit, "replace"], again=False)
+            body = await self._ask(within_s, f"{verb}Unit", "ss", [unit, mode], again=False)
             ended = self._await_result(str(body[0]))
         finally:
             self._enqueuing -= 1

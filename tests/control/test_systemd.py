@@ -358,6 +358,15 @@ def test_a_right_is_tried_only_where_that_changes_nothing(tmp_path: Path, root: 
     assert told_by(tmp_path, story, root=root, orders_db=unit) == []
 
 
+def test_a_right_is_not_tried_against_a_job_that_has_just_begun(tmp_path: Path) -> None:
+    async def story(control: SystemdControl, systemd: FakeSystemd, _: Bus) -> list[str]:
+        systemd.begins = "start"
+        await control.role()
+        return systemd.jobs
+
+    assert told_by(tmp_path, story, root=False) == []
+
+
 # --- built as configured --------------------------------------------------------------------------
 
 

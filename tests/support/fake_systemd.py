@@ -96,6 +96,7 @@ class FakeSystemd:
         self.jobs: list[str] = []
         self.refuse: dict[str, str] = {}
         self.forbidden: set[str] = set()
+        self.begins = ""  # a job that somebody else is quick to queue, as soon as a unit has been looked at
         self.early = False
         self.subscribed = 0
         self._bus: MessageBus | None = None
@@ -136,6 +137,7 @@ class FakeSystemd:
             return Message.new_error(message, error, "Interactive authentication required.")
         if message.member == "ListUnitsByNames":
             rows = [self._row(name) for name in message.body[0]]
+            self.unit.job = self.begins or self.unit.job
             return Message.new_method_return(message, "a(ssssssouso)", [rows])
         if message.member == "Get":
             return Message.new_method_return(message, "v", [self._property(message)])
@@ -158,6 +160,8 @@ class FakeSystemd:
         return Variant("s", values[name])
 
     def _job(self, message: Message, verb: str, name: str) -> Message | None:
+        if self.units[name].job and message.body[1] == "fail":
+            return Message.new_error(message, f"{NAME}.TransactionIsDestructive", "Transaction is destructive")
         self.jobs.append(f"{verb.lower()} {name}")
         job = f"{ROOT}/job/{len(self.jobs)}"
         answer = Message.new_method_return(message, "o", [job])
