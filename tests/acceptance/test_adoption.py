@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from kazoo.client import KazooClient
 
 from tests.acceptance.cluster import CHECKOUT, Cluster, Host, cluster, is_over
@@ -187,6 +188,7 @@ def test_a_forged_session_file_is_refused_with_its_reason_and_the_start_is_a_nor
         assert a.active()
 
 
+@pytest.mark.long
 def test_the_third_restart_within_the_limit_is_one_too_many_s10(zookeeper: ZooKeeper, zk_root: str) -> None:
     with pair_of(zookeeper, zk_root) as (pair, a, b):
         for times in (1, 2):
@@ -202,6 +204,7 @@ def test_the_third_restart_within_the_limit_is_one_too_many_s10(zookeeper: ZooKe
         eventually(lambda: a.role() == "standby", 15, f"a is a standby\n{pair.logs()}")
 
 
+@pytest.mark.long
 def test_a_session_that_ended_meanwhile_makes_it_a_normal_start_s8(zookeeper: ZooKeeper, zk_root: str) -> None:
     with cluster(zookeeper.hosts, zk_root, names=("a",), session_timeout="2s") as alone:
         alone.start("a")
@@ -222,6 +225,7 @@ def test_a_session_that_ended_meanwhile_makes_it_a_normal_start_s8(zookeeper: Zo
         assert "starting -> demoting" in a.log, "S8: active without a lock is demoted first"
 
 
+@pytest.mark.long
 def test_on_stop_keep_leaves_the_service_to_the_next_controller(zookeeper: ZooKeeper, zk_root: str) -> None:
     with pair_of(zookeeper, zk_root, on_stop="keep") as (pair, a, b):
         epoch, session = a.status()["epoch"], a.session()

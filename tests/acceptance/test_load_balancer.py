@@ -62,6 +62,7 @@ def test_the_shipped_file_is_one_that_haproxy_takes() -> None:
     haproxy.check(SHIPPED)
 
 
+@pytest.mark.long
 def test_a_client_writes_on_after_the_active_was_killed_and_after_a_switchover_and_no_write_is_lost(
     zookeeper: ZooKeeper, zk_root: str
 ) -> None:

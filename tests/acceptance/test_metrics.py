@@ -1,6 +1,7 @@
 """What Prometheus is told of two real daemons, before, during and after a failover."""
 
 import httpx
+import pytest
 
 from tests.acceptance.cluster import Host, cluster
 from tests.api.scrapes import Scraped, scrape
@@ -66,6 +67,7 @@ def test_a_failover_and_a_switchover_are_counted_by_cause_on_both_nodes(zookeepe
         assert shown(b, "demotions_total", cause="order") == 1
 
 
+@pytest.mark.long
 def test_a_blocked_fence_is_told_and_then_who_was_fenced_by_what(zookeeper: ZooKeeper, zk_root: str) -> None:
     with cluster(zookeeper.hosts, zk_root) as pair:
         (pair.folder / "fence-fails").touch()
@@ -91,6 +93,7 @@ def test_a_blocked_fence_is_told_and_then_who_was_fenced_by_what(zookeeper: ZooK
         assert fenced.value("ready_standbys") == 0
 
 
+@pytest.mark.long
 def test_a_lease_that_runs_out_is_seen_while_the_store_is_away_s6_s11(zk_root: str) -> None:
     with ZooKeeper() as server, cluster(server.hosts, zk_root) as pair:
         pair.start("a")
@@ -108,6 +111,7 @@ def test_a_lease_that_runs_out_is_seen_while_the_store_is_away_s6_s11(zk_root: s
         assert shown(a, "store_events_total", event="connection_lost") >= 1
 
 
+@pytest.mark.long
 def test_a_restarted_controller_says_that_it_carries_on(zookeeper: ZooKeeper, zk_root: str) -> None:
     with cluster(zookeeper.hosts, zk_root, session_timeout=LONG_SESSION) as pair:
         pair.start("a")

@@ -48,6 +48,7 @@ def test_a_crashed_primary_is_replaced_without_a_loss_comes_back_by_itself_and_c
         assert not pair.fenced(), "every one of them stepped down cleanly"
 
 
+@pytest.mark.long
 def test_a_lost_host_is_fenced_and_its_diverged_data_is_rewound_when_it_comes_back(
     zookeeper: ZooKeeper, zk_root: str
 ) -> None:

@@ -101,6 +101,7 @@ def test_demote_ends_every_process_of_a_primary_and_what_starts_again_is_a_stand
     assert a.postmaster() == postmaster, "told again, it goes on"
 
 
+@pytest.mark.long
 def test_a_primary_that_does_not_answer_is_not_demoted(make: Make) -> None:
     a, _ = make(settings="fast_s=1\nimmediate_s=1\n")
     a.must("promote")

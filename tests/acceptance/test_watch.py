@@ -1,5 +1,7 @@
 """`failoverctl watch` beside real daemons: a failover, and a controller that goes and comes back."""
 
+import pytest
+
 from tests.acceptance.cluster import cluster
 from tests.cli.watching import Watching
 from tests.servers.wait import eventually
@@ -31,6 +33,7 @@ def test_a_failover_and_the_end_and_return_of_the_asked_controller_are_told(zook
             assert watching.interrupt() == (0, "")
 
 
+@pytest.mark.long
 def test_a_node_that_comes_later_is_found_by_itself(zookeeper: ZooKeeper, zk_root: str) -> None:
     with cluster(zookeeper.hosts, zk_root) as pair:
         pair.start("a")

@@ -42,6 +42,7 @@ FIGURES = {
 
 @pytest.mark.zookeeper
 @pytest.mark.skipif(bool(zookeeper.missing()), reason="no ZooKeeper: scripts/install-test-needs installs it")
+@pytest.mark.long
 def test_two_runs_end_with_one_json_line_that_has_every_figure_and_the_phases_in_their_order() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench", "--json", "--quick"],

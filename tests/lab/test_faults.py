@@ -1,7 +1,7 @@
 """Faults of three hosts that keep a PostgreSQL: whatever happens, never two primaries, and no commit is lost.
 
 A synchronous commit is acknowledged when both hosts have it. After each fault the cluster settles by itself, or as the
-test says; then all answers of all clients are judged (`Three.check`). In CI the first tests run, by `make lab` all.
+test says; then all answers of all clients are judged (`Three.check`). In CI the first test runs, by `make lab` all.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ def test_power_off_of_the_active_host_is_answered_by_its_bmc_and_the_peer_takes_
     assert is_active(fault.standby)
 
 
+@whole
 def test_an_active_host_that_is_cut_off_stops_by_itself_and_is_switched_off(three: Three) -> None:
     with three.fault("the active host cut off from everything (two-way partition)") as fault:
         assert fault.active.host.cable is not None

@@ -57,11 +57,13 @@ def set_kernel(node: Node, key: str, value: str) -> None:
     node.host.must("unshare", "--mount", "sh", "-c", f"mount -t proc proc /proc && echo {value} > /proc/sys/{key}")
 
 
+@pytest.mark.long
 def test_the_address_is_where_the_active_is_and_nowhere_else(addressed: Addressed) -> None:
     active, standby = addressed.settled()
     assert (addressed.has(active.name), addressed.has(standby.name)) == (True, False)
 
 
+@pytest.mark.long
 def test_a_client_at_the_address_follows_a_switchover_and_a_killed_service(addressed: Addressed) -> None:
     with client_of(addressed) as client:
         client.goes_on()

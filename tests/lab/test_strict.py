@@ -69,6 +69,7 @@ def test_a_killed_controller_without_root_carries_on(strict: StrictPair) -> None
     assert not strict.fenced()
 
 
+@pytest.mark.long
 def test_a_switchover_and_a_stop_hand_over(strict: StrictPair) -> None:
     active, standby = strict.begin()
     strict.ctl(active, "switchover", "--to", standby.name, "--reason", "test")
