@@ -44,7 +44,7 @@ test: $(DEVELOPMENT) ## all tests, and whole coverage of failover/core; or some:
 ifeq ($(strip $(ARGS)),)
 	$(BIN)/coverage run -m pytest tests/core
 	$(BIN)/coverage report --include='failover/core/*' --skip-covered --show-missing --fail-under=$(CORE_COVERAGE)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m 'not long' --ignore=tests/core
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m 'not long' --ignore=tests/core
 else
 	$(BIN)/python -m pytest $(ARGS)
 endif

@@ -141,6 +141,7 @@ def test_a_hook_that_outlived_controller_and_launcher_is_ended_before_the_store_
         pair.the_active(20)
 
 
+@pytest.mark.long
 def test_an_upgraded_controller_of_another_path_and_version_carries_on(
     zookeeper: ZooKeeper, zk_root: str, tmp_path: Path
 ) -> None:
@@ -159,6 +160,7 @@ def test_an_upgraded_controller_of_another_path_and_version_carries_on(
         assert b.role() == "standby"
 
 
+@pytest.mark.long
 def test_a_service_that_died_while_its_controller_was_away_is_handed_over(zookeeper: ZooKeeper, zk_root: str) -> None:
     with pair_of(zookeeper, zk_root) as (pair, a, b):
         kill(a)

@@ -131,6 +131,7 @@ def test_a_probe_finds_on_a_plan_touches_nothing_and_a_liar_is_quarantined(clust
 
 
 @pytest.mark.parametrize("cluster", [["db1", "db2", "db3"]], indirect=True)
+@pytest.mark.long
 def test_a_live_test_and_a_failover_give_back_what_they_took(cluster: Cluster) -> None:
     db1 = cluster["db1"]
     eventually(lambda: len(proven_by(db1, "db3")) == 2, 15, "db3 is proven by both")

@@ -84,6 +84,7 @@ def test_a_client_writes_on_after_the_active_was_killed_and_after_a_switchover_a
         assert not pair.fenced()
 
 
+@pytest.mark.long
 def test_a_client_keeps_its_connection_while_the_controller_of_the_active_is_restarted(
     zookeeper: ZooKeeper, zk_root: str
 ) -> None:

@@ -56,6 +56,7 @@ def pair_of(
                 let_go(pair[name].folder / "state" / pair.service / SELF_FENCE_SOCKET)
 
 
+@pytest.mark.long
 def test_the_dog_goes_with_the_service_through_restart_hand_over_and_last_will(
     zookeeper: ZooKeeper, zk_root: str, tmp_path: Path
 ) -> None:

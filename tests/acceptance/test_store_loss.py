@@ -96,6 +96,7 @@ def test_an_active_behind_a_follower_that_lost_its_leader_is_demoted_before_the_
         comes_back(pair, a, b)
 
 
+@pytest.mark.long
 def test_an_active_that_holds_in_the_same_situation_is_demoted_by_nobody_but_its_peers_fence_s6(
     slow_ensemble: Ensemble, zk_root: str
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_killed_service_fails_over_and_no_acknowledged_write_is_lost(scratch: 
 
 
 @pytest.mark.redis
+@pytest.mark.long
 def test_a_killed_redis_fails_over_and_no_acknowledged_write_is_lost(scratch: Path) -> None:
     missing = redis_server.missing()
     if missing:
