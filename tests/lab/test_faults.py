@@ -79,14 +79,14 @@ def test_an_active_that_clients_reach_but_no_other_host_steps_down_before_the_lo
 
 
 @whole
-def test_a_standby_host_without_power_moves_nothing(three: Three) -> None:
+def test_a_standby_host_without_power_leaves_the_active_where_it_is(three: Three) -> None:
+    """It may step down for a moment: its session may be with the ZooKeeper server of the lost host (S6)."""
     with three.fault("power-off of the standby host, and on again") as fault:
         fault.begins()
         fault.standby.host.power_off()
         three.eventually(lambda: fault.standby.name not in members(fault.active), 30, "its session has ended")
         fault.standby.host.power_on()
     assert is_active(fault.active)
-    assert three.epoch() == fault.epoch
 
 
 def members(member: Member) -> set[str]:
