@@ -42,6 +42,34 @@ def reason_of(error: OSError | ValueError) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
+class FileUnusableError(Exception):
+    """A file that a section names cannot serve. `hint` says what to do; the text says why.
+
+    `unseen`: it could not be looked at. `dated`: all that is wrong is its time.
+    """
+
+    def __init__(self, message: str, hint: str = "", unseen: bool = False, dated: bool = False) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.unseen = unseen
+        self.dated = dated
+
+
+def read_usable(path: str, how_to_make: str) -> tuple[bytes, int]:
+    """The bytes and permission bits of a file that a section names. Raises FileUnusableError."""
+    try:
+        content = read_regular(path, LARGEST_BYTES)
+    except FileNotFoundError:
+        raise FileUnusableError(f"{path} does not exist", how_to_make) from None
+    except (OSError, ValueError) as error:
+        unseen = isinstance(error, PermissionError)
+        hint = "run this as the controller's user (root)" if unseen else ""
+        raise FileUnusableError(f"cannot read {path}: {reason_of(error)}", hint, unseen) from None
+    if content is None:
+        raise FileUnusableError(f"{path} is not a regular file")
+    return content.data, content.mode
+
+
 def read_text(path: str) -> str | Problem:
     """Give the text of a file, or why it cannot be had: missing, a folder, not UTF-8, too large."""
     try:

@@ -10,25 +10,15 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Iterator
 
-from config.files import read_regular, reason_of
+from config.files import FileUnusableError, read_usable
 
-LARGEST_BYTES = 1024 * 1024
 _MAGIC = b"openssh-key-v1\0"
 _NO_CIPHER = b"none"
 
 
-class FileUnusableError(Exception):
-    """The file cannot serve. `hint` says what to do; the text says why. `unseen`: it could not be looked at."""
-
-    def __init__(self, message: str, hint: str = "", unseen: bool = False) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.unseen = unseen
-
-
 def read_key(path: str) -> None:
     """Look at a private key. Raises FileUnusableError: missing, open to others, with a passphrase, or none at all."""
-    data, mode = _read(path, "make one: ssh-keygen -t ed25519 -N '' -f " + path)
+    data, mode = read_usable(path, "make one: ssh-keygen -t ed25519 -N '' -f " + path)
     if mode & 0o077:
         raise FileUnusableError(f"{path} is open to other users (mode {mode:04o})", f"chmod 600 {path}")
     if _has_passphrase(data, path):
@@ -61,7 +51,7 @@ def _has_passphrase(data: bytes, path: str) -> bool:
 
 def read_known_hosts(path: str) -> list[str]:
     """The lines of a known_hosts file. Raises FileUnusableError."""
-    data, mode = _read(path, "fill it with ssh-keyscan, and compare every fingerprint")
+    data, mode = read_usable(path, "fill it with ssh-keyscan, and compare every fingerprint")
     if mode & 0o022:
         message = f"{path} may be changed by other users (mode {mode:04o})"
         raise FileUnusableError(message, f"chmod 644 {path}")
@@ -104,17 +94,3 @@ def _matches_hashed(field: str, name: str) -> bool:
         return hmac.compare_digest(mac.digest(), base64.b64decode(told))
     except ValueError:
         return False
-
-
-def _read(path: str, how_to_make: str) -> tuple[bytes, int]:
-    try:
-        content = read_regular(path, LARGEST_BYTES)
-    except FileNotFoundError:
-        raise FileUnusableError(f"{path} does not exist", how_to_make) from None
-    except (OSError, ValueError) as error:
-        unseen = isinstance(error, PermissionError)
-        hint = "run this as the controller's user (root)" if unseen else ""
-        raise FileUnusableError(f"cannot read {path}: {reason_of(error)}", hint, unseen) from None
-    if content is None:
-        raise FileUnusableError(f"{path} is not a regular file")
-    return content.data, content.mode

@@ -7,32 +7,18 @@ import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from config.files import read_regular, reason_of
+from config.files import FileUnusableError, read_usable
 
-LARGEST_BYTES = 1024 * 1024
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 _SEQUENCE, _UTC_TIME, _VERSION = 0x30, 0x17, 0xA0
 
 
-class TlsFileError(Exception):
-    """The file cannot serve. `hint` says what to do; the text says why.
-
-    `unseen`: it could not be looked at. `dated`: all that is wrong is its time.
-    """
-
-    def __init__(self, message: str, hint: str = "", unseen: bool = False, dated: bool = False) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.unseen = unseen
-        self.dated = dated
-
-
 def check_ca(path: str) -> None:
-    """Raises TlsFileError: missing, changeable by others, no certificate in it, or only expired ones."""
-    data, mode = _read(path, "write there the certificate (PEM) of the CA that signed the peers'")
+    """Raises FileUnusableError: missing, changeable by others, no certificate in it, or only expired ones."""
+    data, mode = read_usable(path, "write there the certificate (PEM) of the CA that signed the peers'")
     if mode & 0o022:
         message = f"{path} may be changed by other users (mode {mode:04o}): they could add a CA of their own"
-        raise TlsFileError(message, f"chmod 644 {path}")
+        raise FileUnusableError(message, f"chmod 644 {path}")
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=data.decode("ascii"))
     except (ssl.SSLError, ValueError):
@@ -40,42 +26,48 @@ def check_ca(path: str) -> None:
     ends = [end for _, end in validities(data)]
     if ends and max(ends) < datetime.now(UTC):
         when = f"{max(ends):%Y-%m-%d %H:%M} UTC"
-        raise TlsFileError(f"{path} has expired, on {when}", "put a CA there that is valid", dated=True)
+        raise FileUnusableError(f"{path} has expired, on {when}", "put a CA there that is valid", dated=True)
 
 
 def check_cert(path: str) -> None:
-    """Raises TlsFileError: missing, no certificate in it, expired, or not valid yet."""
-    data, _ = _read(path, "write there our certificate (PEM)")
+    """Raises FileUnusableError: missing, no certificate in it, expired, or not valid yet."""
+    data, _ = read_usable(path, "write there our certificate (PEM)")
     now, found = datetime.now(UTC), list(validities(data))
     if not found:
         raise _no_certificate(path)
     begin, end = found[0]  # our own comes first, those of the authorities after it
     if end < now:
-        raise TlsFileError(f"{path} has expired, on {end:%Y-%m-%d %H:%M} UTC", "renew it", dated=True)
+        raise FileUnusableError(f"{path} has expired, on {end:%Y-%m-%d %H:%M} UTC", "renew it", dated=True)
     if begin > now:
-        raise TlsFileError(f"{path} is valid only from {begin:%Y-%m-%d %H:%M} UTC on", "compare the clocks", dated=True)
+        raise FileUnusableError(
+            f"{path} is valid only from {begin:%Y-%m-%d %H:%M} UTC on", "compare the clocks", dated=True
+        )
 
 
 def check_key(path: str, cert: str, password: str | None) -> None:
-    """Raises TlsFileError: missing, open to others, none at all, locked, or another certificate's."""
-    data, mode = _read(path, "write there the private key (PEM) of cert")
+    """Raises FileUnusableError: missing, open to others, none at all, locked, or another certificate's."""
+    data, mode = read_usable(path, "write there the private key (PEM) of cert")
     if mode & 0o077:
-        raise TlsFileError(f"{path} is open to other users (mode {mode:04o})", f"chmod 600 {path}")
+        raise FileUnusableError(f"{path} is open to other users (mode {mode:04o})", f"chmod 600 {path}")
     if b"PRIVATE KEY-----" not in data:
-        raise TlsFileError(
+        raise FileUnusableError(
             f"{path} is not a private key", "a PEM file is text with the line -----BEGIN PRIVATE KEY-----"
         )
     locked = b"ENCRYPTED" in data
     if locked and password is None:
-        raise TlsFileError(f"{path} is encrypted", "add key_password: {file: PATH}, or write it without a password")
+        raise FileUnusableError(
+            f"{path} is encrypted", "add key_password: {file: PATH}, or write it without a password"
+        )
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(cert, path, password=lambda: password or "")
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
-            raise TlsFileError(f"{path} is not the key of {cert}", "name the pair that was made together") from None
+            raise FileUnusableError(
+                f"{path} is not the key of {cert}", "name the pair that was made together"
+            ) from None
         if locked:
-            raise TlsFileError(f"{path} does not open with key_password", "correct the password") from None
-        raise TlsFileError(f"{path} is damaged", "copy it again, or make another") from None
+            raise FileUnusableError(f"{path} does not open with key_password", "correct the password") from None
+        raise FileUnusableError(f"{path} is damaged", "copy it again, or make another") from None
     except OSError:
         return  # the certificate is what is wrong, and that is told
 
@@ -124,20 +116,6 @@ def _moment(tag: int, content: bytes) -> datetime:
     return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
 
 
-def _no_certificate(path: str) -> TlsFileError:
+def _no_certificate(path: str) -> FileUnusableError:
     hint = "a PEM file is text with the line -----BEGIN CERTIFICATE-----"
-    return TlsFileError(f"{path} holds no certificate that can be read", hint)
-
-
-def _read(path: str, how_to_make: str) -> tuple[bytes, int]:
-    try:
-        content = read_regular(path, LARGEST_BYTES)
-    except FileNotFoundError:
-        raise TlsFileError(f"{path} does not exist", how_to_make) from None
-    except (OSError, ValueError) as error:
-        unseen = isinstance(error, PermissionError)
-        hint = "run this as the controller's user (root)" if unseen else ""
-        raise TlsFileError(f"cannot read {path}: {reason_of(error)}", hint, unseen) from None
-    if content is None:
-        raise TlsFileError(f"{path} is not a regular file")
-    return content.data, content.mode
+    return FileUnusableError(f"{path} holds no certificate that can be read", hint)

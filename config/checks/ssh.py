@@ -6,16 +6,13 @@ Logs in nowhere: whether a peer lets us in is for `failoverctl fence probe`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from config.draft import Draft
+from config.files import FileUnusableError
 from config.models.fencing import SshMethodSettings
 from config.models.fencing.ssh import split_jump
 from config.placeholders import fill
 from config.problems import Finding, KeyPath
-
-if TYPE_CHECKING:
-    from config.ssh_files import FileUnusableError
 
 
 def ssh_findings(draft: Draft) -> Iterator[Finding]:
@@ -31,7 +28,7 @@ def ssh_findings(draft: Draft) -> Iterator[Finding]:
 
 def _files(method: SshMethodSettings, path: KeyPath, draft: Draft) -> Iterator[Finding]:
     """Loaded only where the kind is used: idle memory counts."""
-    from config.ssh_files import FileUnusableError, read_key, read_known_hosts
+    from config.ssh_files import read_key, read_known_hosts
 
     try:
         read_key(str(method.key))

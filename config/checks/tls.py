@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from config.addresses import split_address
 from config.draft import Draft
+from config.files import FileUnusableError
 from config.models import ZooKeeperSettings
 from config.models.tls import ApiTlsSettings, StoreTlsSettings
 from config.problems import Finding, KeyPath
@@ -61,10 +62,8 @@ def _files(tls: StoreTlsSettings | ApiTlsSettings, path: KeyPath) -> Iterator[Fi
 
 
 def _finding(path: KeyPath, check: Callable[[], None]) -> Iterator[Finding]:
-    from config.tls_files import TlsFileError
-
     try:
         check()
-    except TlsFileError as error:
+    except FileUnusableError as error:
         mild = error.unseen or (error.dated and path[:2] == _API)
         yield Finding(path, str(error), error.hint, severity="warning" if mild else "error")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from failover.control.hooks import Hook, HookAsker
@@ -57,10 +57,6 @@ class UnitOrders:
     role: Hook | None = None
 
 
-WhenRefused = Callable[[Order, float], Awaitable[Result | None]]
-"""What is tried in place of an order that systemd did not take."""
-
-
 class SystemdControl:
     """Implements `ServiceControl`. `processes`: the pids in a control group."""
 
@@ -95,7 +91,7 @@ class SystemdControl:
         until = _now() + order.timeout_s
         promoting = await self._end_promote(_now() + order.timeout_s / 2)  # the other half is the job's in any case
         group = await self._group_if_known(until)
-        result = await self._job(order, until, self._stop_instead)
+        result = await self._job(order, until, self._instead_of(order))
         if result.verdict is Verdict.DONE:
             result = await self._agreed(result.detail, group, until)
         if promoting and result.verdict is Verdict.DONE:
@@ -132,20 +128,20 @@ class SystemdControl:
 
     # --- jobs -----------------------------------------------------------------------------------
 
-    async def _stop_instead(self, order: Order, until: float) -> Result | None:
+    def _instead_of(self, order: Order) -> Order | None:
         """A host that shuts down takes no job but stops; and a unit that is down is demoted, too."""
-        stop = Order("stop", self._orders.unit, order.timeout_s)
-        return await self._job(stop, until) if order.verb != "stop" else None
+        return Order("stop", self._orders.unit, order.timeout_s) if order.verb != "stop" else None
 
-    async def _job(self, order: Order, until: float, refused: WhenRefused | None = None) -> Result:
+    async def _job(self, order: Order, until: float, instead: Order | None = None) -> Result:
+        """`instead`: what is tried where systemd does not take the order."""
         try:
             ended = await self._bus.run_job(order.verb.capitalize(), order.unit, max(0.0, until - _now()))
         except RefusedError as error:
-            instead = await refused(order, until) if refused is not None else None
             detail = f"{order.words}: systemd refused: {error}"
-            return (
-                Result(instead.verdict, f"{detail}; {instead.detail}") if instead else Result(Verdict.NOT_DONE, detail)
-            )
+            if instead is None:
+                return Result(Verdict.NOT_DONE, detail)
+            second = await self._job(instead, until)
+            return Result(second.verdict, f"{detail}; {second.detail}")
         except BusLostError as error:
             return Result(Verdict.UNKNOWN, f"{order.words}: {error}")
         if ended == "done":

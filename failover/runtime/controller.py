@@ -100,6 +100,7 @@ class RunningController:
     ) -> None:
         self._loop = loop
         self._tally = tally if tally is not None else Tally(edge.now_s)
+        self._watch = StallWatch(TICK_S, self._stalled, self._jumped, on_tick=self._tally.ticked)
         self._timetable = timetable
         self._edge = edge
         self._store = store
@@ -243,16 +244,14 @@ class RunningController:
 
     async def _tick(self) -> None:
         """The heartbeat: the snapshot is fresh only while the loop turns (S11)."""
-        watch = StallWatch(TICK_S, self._stalled, self._jumped, on_tick=self._tally.ticked)
         while True:
-            watch.tick()
+            self._watch.tick()
             self.beats += 1
             self.fences.refresh()
             self._refresh()
             await asyncio.sleep(TICK_S)
 
     def _stalled(self, seconds: float) -> None:
-        self._tally.stalled(seconds)
         log.warning("this controller stood still for %.1f s; others go first for a while", seconds)
         self.engine.post(Stalled(f"this controller stood still for {seconds:.1f} s"))
 
@@ -381,7 +380,11 @@ class RunningController:
             renew_every_s=lease.renew_every_s,
             watchdog_armed=self._edge.watchdog_armed,
             adoptions=self._adoption.lately if self._adoption is not None else 0,
-            measures=self._tally.told(self.monitor.probes_told() if self.monitor is not None else ()),
+            measures=self._tally.told(
+                self.monitor.probes_told() if self.monitor is not None else (),
+                self._watch.stalls,
+                self._watch.stalled_s,
+            ),
             adopting=self._adoption is not None and self._adoption.waiting,
             store_trouble=self._store.trouble(),
         )

@@ -60,8 +60,6 @@ class Tally:
         self._renewals = _zeros(RENEWALS)
         self._renewal = Spreading(QUICK_S)
         self._loop_lag = Spreading(QUICK_S)
-        self.stalls = 0
-        self.stalled_s = 0.0
         self.clock_jumps = 0
 
     # --- what is heard --------------------------------------------------------------------------
@@ -96,11 +94,6 @@ class Tally:
     def ticked(self, late_s: float) -> None:
         """The loop turned so much later than it should have."""
         self._loop_lag.add(late_s)
-
-    def stalled(self, seconds: float) -> None:
-        """This controller stood still for so long."""
-        self.stalls += 1
-        self.stalled_s += seconds
 
     # --- what comes of a step -------------------------------------------------------------------
 
@@ -145,8 +138,8 @@ class Tally:
 
     # --- what is told ---------------------------------------------------------------------------
 
-    def told(self, probes: tuple[ProbeTold, ...] = ()) -> Measures:
-        """Everything, as it is now."""
+    def told(self, probes: tuple[ProbeTold, ...] = (), stalls: int = 0, stalled_s: float = 0.0) -> Measures:
+        """Everything, as it is now. Probes and stalls are counted by those who see them."""
         return Measures(
             role_since_s=self._role_since_s,
             roles=dict(self._roles),
@@ -163,8 +156,8 @@ class Tally:
             renewals=dict(self._renewals),
             renewal=self._renewal.told(),
             loop_lag=self._loop_lag.told(),
-            stalls=self.stalls,
-            stalled_s=self.stalled_s,
+            stalls=stalls,
+            stalled_s=stalled_s,
             clock_jumps=self.clock_jumps,
             probes=probes,
         )
