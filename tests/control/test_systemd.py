@@ -249,6 +249,17 @@ def test_a_restart_that_systemd_refuses_as_at_shut_down_becomes_a_stop(tmp_path:
     assert "nothing of orders-db.service runs" in said.detail
 
 
+def test_where_systemd_refuses_restart_and_stop_a_demote_is_not_done_whatever_the_role_says_s3(tmp_path: Path) -> None:
+    async def story(control: SystemdControl, systemd: FakeSystemd, _: Bus) -> Result:
+        systemd.refuse.update(RestartUnit="Transaction is destructive", StopUnit="Access denied")
+        return await control.demote(DEMOTE)
+
+    said = told_by(tmp_path, story, demote=Order("restart", UNIT, 5.0), role="echo standby", orders_db=up())
+    assert said.verdict is Verdict.NOT_DONE
+    assert "Transaction is destructive" in said.detail
+    assert "stop orders-db.service: systemd refused: Access denied" in said.detail
+
+
 def test_a_unit_that_promotes_is_stopped_before_the_demote(tmp_path: Path) -> None:
     async def story(control: SystemdControl, systemd: FakeSystemd, _: Bus) -> tuple[Result, list[str]]:
         return await control.demote(DEMOTE), systemd.jobs
