@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 SERVICE = "cache"
 BIN = Path(sys.executable).parent
-_SECRETS = {"tokens": "tests admin t0ken-of-the-tests\n", "peer.secret": "the peers' shared secret\n"}
+SECRETS = {"tokens": "tests admin t0ken-of-the-tests\n", "peer.secret": "the peers' shared secret\n"}
 _FENCE = """#!/bin/sh
 echo "fenced $1" >> /run/fenced
 systemctl kill --kill-whom=all --signal=KILL failoverd@$1.service cache-$1.service
@@ -55,6 +55,23 @@ def unit_of(node: str, **lines: str) -> str:
         f"[Service]\nExecStart=/usr/bin/redis-server --port {port} --bind 127.0.0.1 --save '' --dir /tmp\n{more}"
         "[Install]\nWantedBy=multi-user.target\n"
     )
+
+
+def put_units(host: Host) -> None:
+    """The shipped units, on the host."""
+    for unit in ("failoverd@.service", "failoverd-last-will@.service"):
+        host.write(f"/etc/systemd/system/{unit}", (CHECKOUT / "systemd" / unit).read_text("utf-8"))
+
+
+def start_by(host: Host, binaries: Path, options: str = "", lines: str = "") -> None:
+    """Let the units run these programs, with further options and lines for the controller's."""
+    commands = {
+        "failoverd@": f"failoverd {options} /etc/failoverd/%i.yaml\n{lines}",
+        "failoverd-last-will@": "failoverctl last-will --config /etc/failoverd/%i.yaml\n",
+    }
+    for unit, command in commands.items():
+        drop_in = f"[Service]\nExecStart=\nExecStart={binaries}/{command}"
+        host.write(f"/etc/systemd/system/{unit}.service.d/lab.conf", drop_in)
 
 
 class Node:
@@ -92,17 +109,11 @@ class Pair:
         self.host = host
         self.binaries = Path("/usr/bin") if packaged else BIN
         self.nodes = {name: Node(host, name, 8300 + number) for number, name in enumerate("ab")}
-        for unit in () if packaged else ("failoverd@.service", "failoverd-last-will@.service"):
-            host.write(f"/etc/systemd/system/{unit}", (CHECKOUT / "systemd" / unit).read_text("utf-8"))
-        will = (
-            f"[Service]\nExecStart=\nExecStart={self.binaries}/failoverctl last-will --config /etc/failoverd/%i.yaml\n"
-        )
-        host.write("/etc/systemd/system/failoverd-last-will@.service.d/lab.conf", will)
-        start = f"{self.binaries}/failoverd --verbose /etc/failoverd/%i.yaml"
-        started = f"[Service]\nExecStart=\nExecStart={start}\nWatchdogSec=4\n"
-        host.write("/etc/systemd/system/failoverd@.service.d/lab.conf", started)
+        if not packaged:
+            put_units(host)
+        start_by(host, self.binaries, "--verbose", "WatchdogSec=4\n")
         host.write("/etc/failoverd/fence", _FENCE, 0o755)
-        for name, text in _SECRETS.items():
+        for name, text in SECRETS.items():
             host.write(f"/etc/failoverd/{name}", text, 0o600)
         for node in self.nodes.values():
             host.write(f"/etc/systemd/system/{node.unit}", unit_of(node.name))

@@ -7,6 +7,7 @@ test says; then all answers of all clients are judged (`Three.check`). In CI the
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,7 +15,8 @@ import pytest
 from tests.lab import three as lab
 from tests.lab.network import Network
 from tests.lab.postgresql import UNIT
-from tests.lab.three import CONTROLLER, Member, Three, three_hosts
+from tests.lab.three import CONTROLLER, Member, Three
+from tests.servers.wait import eventually
 
 whole = pytest.mark.skipif("WHOLE_LAB" not in os.environ, reason="one fault of many, half a minute each: make lab")
 
@@ -23,7 +25,7 @@ whole = pytest.mark.skipif("WHOLE_LAB" not in os.environ, reason="one fault of m
 def three(network: Network) -> Iterator[Three]:
     if missing := lab.missing():
         pytest.skip(f"no lab of three hosts, missing: {', '.join(missing)}; scripts/install-test-needs installs it")
-    with three_hosts(network) as made:
+    with Three(network) as made:
         yield made
 
 
@@ -280,5 +282,5 @@ def test_a_jump_of_the_wall_clock_moves_nothing(three: Three, jump_s: int) -> No
 
 def wait(seconds: float) -> None:
     """A fault lasts for a while; nothing is asserted about the time itself."""
-    until = lab.time.monotonic() + seconds
-    lab.eventually(lambda: lab.time.monotonic() >= until, seconds + 5, "the fault has lasted long enough")
+    until = time.monotonic() + seconds
+    eventually(lambda: time.monotonic() >= until, seconds + 5, "the fault has lasted long enough")

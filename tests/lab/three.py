@@ -21,16 +21,16 @@ import httpx
 from tests.lab import postgresql, report
 from tests.lab.bmc import HostBmc
 from tests.lab.clients import Client, longest_gap_s, overlaps, writable
-from tests.lab.host import CHECKOUT, Host
+from tests.lab.host import Host
 from tests.lab.network import TESTS_END, Network
-from tests.lab.pair import BIN
+from tests.lab.pair import BIN, SECRETS, put_units, start_by
 from tests.servers import ipmi, sshd
 from tests.servers import zookeeper as zookeeper_server
 from tests.servers.guardian import scratch_folder
 from tests.servers.sshd import make_key
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import java_command
-from tests.servers.zookeeper_wire import ask
+from tests.servers.zookeeper_wire import ask, mode_in
 
 T = TypeVar("T")
 
@@ -169,16 +169,11 @@ class Three:
 
     def _set_up_controller(self, member: Member, known_hosts: str) -> None:
         host = member.host
-        for unit in ("failoverd@.service", "failoverd-last-will@.service"):
-            host.write(f"/etc/systemd/system/{unit}", (CHECKOUT / "systemd" / unit).read_text("utf-8"))
-        start = f"[Service]\nExecStart=\nExecStart={BIN}/failoverd /etc/failoverd/%i.yaml\n"
-        will = f"[Service]\nExecStart=\nExecStart={BIN}/failoverctl last-will --config /etc/failoverd/%i.yaml\n"
-        host.write("/etc/systemd/system/failoverd@.service.d/lab.conf", start)
-        host.write("/etc/systemd/system/failoverd-last-will@.service.d/lab.conf", will)
+        put_units(host)
+        start_by(host, BIN)
         postgresql.install_hooks(host)
         secrets = {
-            "tokens": "tests admin t0ken-of-the-tests\n",
-            "peer.secret": "the peers' shared secret\n",
+            **SECRETS,
             "bmc.secret": ipmi.PASSWORD,
             "id_fence": (self.folder / "id_fence").read_text("ascii"),
         }
@@ -263,10 +258,7 @@ class Three:
 
     def zookeeper_mode(self, host: Host) -> str:
         """`leader`, `follower`, or '' when it does not serve."""
-        for line in ask(_ZOOKEEPER_PORT, "srvr", host.address).splitlines():
-            if line.startswith("Mode: "):
-                return line.removeprefix("Mode: ")
-        return ""
+        return mode_in(ask(_ZOOKEEPER_PORT, "srvr", host.address))
 
     def active(self) -> Member | None:
         """Who says that it is active."""
@@ -379,10 +371,3 @@ def _set_up_sshd(host: Host, fencer: str, folder: Path) -> str:
     host.write("/root/.ssh/authorized_keys", f'restrict,command="{helper}" {fencer}\n', 0o600)
     host.must("chmod", "700", "/root", "/root/.ssh")
     return f"{host.address} {' '.join(public.split()[:2])}\n"
-
-
-@contextmanager
-def three_hosts(network: Network) -> Iterator[Three]:
-    """Made, started, and gone afterwards."""
-    with Three(network) as made:
-        yield made

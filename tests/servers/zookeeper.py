@@ -14,7 +14,7 @@ from tests.servers.guardian import scratch_folder
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.process import ServerProcess, ServerStartError
 from tests.servers.wait import eventually
-from tests.servers.zookeeper_wire import ask, close_session
+from tests.servers.zookeeper_wire import ask, close_session, mode_in
 
 _JARS = Path("/usr/share/java")
 _CLASSPATH = [_JARS / "zookeeper.jar", _JARS / "slf4j-simple.jar"]
@@ -164,10 +164,7 @@ class ZooKeeper:
 
     def mode(self) -> str:
         """`standalone`, `leader`, `follower`, or '' when it does not serve."""
-        for line in self.ask("srvr").splitlines():
-            if line.startswith("Mode: "):
-                return line.removeprefix("Mode: ")
-        return ""
+        return mode_in(self.ask("srvr"))
 
     def expire_session(self, session_id: int, password: bytes, within_s: float = 5.0) -> None:
         """End a client's session from the server's side, at once; its ephemerals go.

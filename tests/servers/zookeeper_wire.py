@@ -24,6 +24,14 @@ def ask(port: int, word: str, host: str = LOOPBACK) -> str:
         return ""
 
 
+def mode_in(answer: str) -> str:
+    """What an answer to `srvr` says; '' when it does not."""
+    for line in answer.splitlines():
+        if line.startswith("Mode: "):
+            return line.removeprefix("Mode: ")
+    return ""
+
+
 def close_session(port: int, session_id: int, password: bytes) -> bool:
     """Attach to a session and close it; True when the server says that there is no such session.
 
