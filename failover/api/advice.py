@@ -10,6 +10,7 @@ from typing import Any
 
 from failover.api.fence_advice import fence_worries
 from failover.api.judgement import is_proven, no_store
+from failover.core.state import DRAINED, NEVER
 from failover.core.values import Health, Member, Role
 from failover.ports.controller import Snapshot
 
@@ -173,8 +174,9 @@ def _record(node: str, snapshot: Snapshot, member: Member | None, advice: _Advic
         advice.add(f"it is {member.role}" + (f": {member.why}" if member.why else ""))
         if member.health is not Health.HEALTHY and _counts(member.role, snapshot):
             advice.add(f"its service is {_words(member.health)}", f"mend the service on {node}")
-    if not member.candidate:
-        advice.add("its configuration bars it (candidate: false)", "set candidate: true and restart")
+    if member.barred not in ("", DRAINED):
+        mend = "set candidate: true and restart its controller" if member.barred == NEVER else ""
+        advice.add(f"it is no candidate: {member.barred}", mend)
     if not member.settled:
         advice.add("it has not yet made certain that its own service is not active")
 

@@ -120,7 +120,7 @@ def active_since(node: str, epoch: int, history: Iterable[Mapping[str, Any]]) ->
 def members(snapshot: Snapshot) -> list[Member]:
     """Every member by name; this node by its snapshot, which is newer than its record."""
     own = [each for each in snapshot.members if each.node == snapshot.node] or [
-        Member(snapshot.node, candidate=snapshot.candidate, version=snapshot.version)
+        Member(snapshot.node, barred="" if snapshot.candidate else snapshot.fitness.bar, version=snapshot.version)
     ]
     others = [each for each in snapshot.members if each.node.name != snapshot.node.name]
     return sorted([own[0], *others], key=lambda each: each.node.name)

@@ -27,6 +27,9 @@ from failover.core.values import (
     Switchover,
 )
 
+NEVER = "the configuration says candidate: false"
+DRAINED = "this node is drained (undrain it to let it campaign)"
+
 
 class BrokenInvariant(Exception):
     """The controller can no longer decide: it must stop (S10). A programmer's error, never the world's."""
@@ -157,11 +160,11 @@ def changed(state: State, changes: Mapping[str, object]) -> State:
 def obstacle(state: State) -> str:
     """Why this node may not campaign, in plain words; "" when it may."""
     if not state.settings.candidate:
-        return "the configuration says candidate: false"
+        return NEVER
     if state.control.error:
         return f"the control record cannot be read: {state.control.error}"
     if state.drained:
-        return "this node is drained (undrain it to let it campaign)"
+        return DRAINED
     if state.health_counts() and state.health is not Health.HEALTHY and not _revives(state):
         return health_in_words(state)
     if state.bar or _lags(state):
@@ -171,6 +174,13 @@ def obstacle(state: State) -> str:
     if state.resting:
         return f"pausing after {state.failures} failed attempt(s): {state.cause}"
     return ""
+
+
+def _barred(state: State) -> str:
+    """Why this node is no candidate, whatever its health: what its peers must know of `obstacle`; "" if it is one."""
+    if not state.settings.candidate:
+        return NEVER
+    return DRAINED if state.drained else state.bar
 
 
 def alone(state: State) -> bool:
@@ -365,7 +375,7 @@ def member_of(state: State) -> Member:
         priority=state.settings.priority,
         position=state.position,
         impaired=state.impaired,
-        candidate=state.settings.candidate and not state.drained and not state.bar,
+        barred=_barred(state),
         settled=state.settled,
         ended=_ended(state),
         why=state.why,

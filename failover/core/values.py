@@ -125,6 +125,7 @@ class Member:
     """What a controller publishes about itself. `settled` is set once S8 has been done under this boot-id.
 
     `ended`: the epoch of this node's own breadcrumb from before its last boot, once it is settled; 0: there is none.
+    `barred`: why it is no candidate, in words; "" if it is one.
     `impaired`: how many of its probes fail that are not critical.
     `fenceable`: the nodes that it has lately proven it could fence, each with the wall time of the proof (for people).
     """
@@ -138,7 +139,7 @@ class Member:
     address: str = ""
     priority: int = 0
     position: int | None = None
-    candidate: bool = True
+    barred: str = ""
     settled: bool = False
     ended: int = 0
     why: str = ""
@@ -146,6 +147,10 @@ class Member:
     version: str = ""
     impaired: int = 0
     fenceable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def candidate(self) -> bool:
+        return not self.barred
 
 
 @dataclass(frozen=True, slots=True)

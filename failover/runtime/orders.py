@@ -77,7 +77,7 @@ def _check_target(state: State, active: Member, target: str | None) -> None:
     if target in state.control.drained:
         raise OrderRefused("drained", f"{target} is drained; failoverctl undrain {target} first")
     if not member.candidate:
-        raise OrderRefused("candidate", f"{target} is configured with candidate: false")
+        raise OrderRefused("candidate", f"{target} is no candidate now: {member.barred}")
     if member.health is not Health.HEALTHY and not state.settings.standby_stopped:
         raise OrderRefused("health", f"{target} is {member.health.value}: {member.why}")
     if not can_take_over(state, member):

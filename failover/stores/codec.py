@@ -108,6 +108,7 @@ def encode_member(member: Member) -> bytes:
             "position": member.position,
             "impaired": member.impaired,
             "candidate": member.candidate,
+            "barred": member.barred[:LONGEST_WHY],
             "settled": member.settled,
             "ended": member.ended,
             "why": member.why[:LONGEST_WHY],
@@ -136,7 +137,7 @@ def read_member(path: str, data: bytes, session: str) -> Member:
         priority=fields.number("priority", 0),
         position=fields.number_or_none("position"),
         impaired=fields.number("impaired", 0),
-        candidate=fields.flag("candidate", True),
+        barred=_barred(fields),
         settled=fields.flag("settled", False),
         ended=fields.number("ended", 0),
         why=fields.text("why", ""),
@@ -144,6 +145,12 @@ def read_member(path: str, data: bytes, session: str) -> Member:
         config_hash=fields.text("config_hash", ""),
         version=fields.text("version", ""),
     )
+
+
+def _barred(fields: Fields) -> str:
+    """Why it is no candidate; a record that only says that it is none gives no reason."""
+    why = fields.text("barred", "")
+    return why if why or fields.flag("candidate", True) else "its record gives no reason"
 
 
 # --- control ------------------------------------------------------------------------------------

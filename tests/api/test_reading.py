@@ -98,7 +98,10 @@ def test_an_active_that_holds_through_a_store_outage_is_told_with_its_unproven_l
 
 def test_why_not_active_is_told_in_reasons_and_steps(ask: httpx.Client, controller: InMemoryController) -> None:
     control = Control(1, pause=Pause("dora", "upgrade"), drained=frozenset({"db2"}))
-    members = (member(DB1, Role.ACTIVE), member(DB2, Role.OUT, health=Health.UNHEALTHY, candidate=False, settled=False))
+    members = (
+        member(DB1, Role.ACTIVE),
+        member(DB2, Role.OUT, health=Health.UNHEALTHY, barred="the configuration says candidate: false", settled=False),
+    )
     controller.shown = active_snapshot(control=control, members=members, standby_stopped=False)
     db2 = ask.get("/v1/cluster").json()["members"][1]
     told = " ".join(db2["reasons"])

@@ -138,7 +138,7 @@ def _member(words: Words) -> Member:
         settled=words.takes("settled"),
         ended=words.number("ended", 0),
         fenceable=fenceable(words.option("fenceable", "")),
-        candidate=not words.takes("barred"),
+        barred="barred by a word" if words.takes("barred") else "",
     )
     words.all_used()
     return member
