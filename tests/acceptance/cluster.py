@@ -24,6 +24,7 @@ from typing import Any
 import httpx
 
 from tests.servers.authority import Authority
+from tests.servers.fit import is_fit
 from tests.servers.guardian import scratch_folder
 from tests.servers.ports import free_port
 from tests.servers.process import ServerProcess
@@ -159,6 +160,11 @@ class Host:
 
     def role(self) -> str:
         return str(self.status().get("role", ""))
+
+    def sees_fit(self, name: str) -> bool:
+        """Whether this node has heard that the other one could take over."""
+        answer = self.get("/v1/cluster")
+        return answer is not None and answer.status_code == 200 and is_fit(name, answer.json())
 
     def session(self) -> str:
         """The id of its session with ZooKeeper."""
@@ -320,6 +326,12 @@ class Cluster:
             cwd=CHECKOUT,
             env={**os.environ, "FAILOVERD_CONFIG": str(host.config), **(env or {})},
         )
+
+    def switchover(self, asked: Host, target: Host) -> None:
+        """An operator's, given once the node that is asked has heard that the target is fit; it must be done."""
+        eventually(lambda: asked.sees_fit(target.name), 15, f"{target.name} could take over\n{self.logs()}")
+        done = self.ctl(asked, "switchover", "--to", target.name, "--reason", "test")
+        assert done.returncode == 0, done.stdout + done.stderr + self.logs()
 
     def format(self) -> None:
         done = self.ctl(next(iter(self.hosts.values())), "format")

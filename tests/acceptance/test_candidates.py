@@ -78,6 +78,10 @@ def test_a_standby_that_is_not_ready_or_lags_too_far_is_barred_and_says_so(zooke
         assert "the backup runs" in made.ctl(b, "why").stdout
         refused = made.ctl(a, "switchover", "--to", "c", "--reason", "test")
         assert refused.returncode == 12, refused.stdout + refused.stderr
+        refused = made.ctl(a, "switchover", "--to", "b", "--reason", "test")
+        assert refused.returncode == 12, refused.stdout + refused.stderr
+        assert "refused (candidate): b is no candidate now: ready:" in refused.stderr
+        assert "the backup runs" in refused.stderr, "the reason, as b knows it"
         a.kill_redis()
         eventually(lambda: a.role() != "active", 10, "a has stepped down, or is restarting")
         assert b.redis_role() == c.redis_role() == "slave"

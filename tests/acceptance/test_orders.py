@@ -11,7 +11,7 @@ from tests.servers.zookeeper import ZooKeeper
 
 def started(pair: Cluster) -> tuple[Host, Host]:
     pair.start("a", "b")
-    eventually(lambda: pair["b"].role() == "standby", 10, f"b is standby\n{pair.logs()}")
+    eventually(lambda: pair["a"].sees_fit("b"), 10, f"b is a standby that could take over\n{pair.logs()}")
     return pair["a"], pair["b"]
 
 

@@ -40,8 +40,7 @@ def test_a_crashed_primary_is_replaced_without_a_loss_comes_back_by_itself_and_c
         follows(pair, a)
         assert b.pg.insert(2), "a is there again, so a strict commit is acknowledged"
         for target, number in ((a, 3), (b, 4)):
-            done = pair.ctl(b, "switchover", "--to", target.name, "--reason", "test")
-            assert done.returncode == 0, done.stdout + done.stderr + pair.logs()
+            pair.switchover(b, target)
             follows(pair, b if target is a else a)
             assert target.pg.insert(number)
         assert a.pg.orders() == b.pg.orders() == {1, 2, 3, 4}

@@ -87,7 +87,6 @@ def test_a_reload_of_a_hook_counts_from_the_next_run_on(zookeeper: ZooKeeper, zk
         session = b.session()
         hang_up(b, "SIGHUP: reloaded: control")
         assert b.session() == session
-        done = pair.ctl(a, "switchover", "--to", "b", "--reason", "test")
-        assert done.returncode == 0, done.stdout + done.stderr
+        pair.switchover(a, b)
         assert b.active()
         assert (b.folder / "promoted-anew").exists()

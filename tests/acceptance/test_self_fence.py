@@ -68,8 +68,7 @@ def test_the_dog_goes_with_the_service_through_restart_hand_over_and_last_will(
         eventually(lambda: dog.pets() > pets, 15, "the dog is fed")
         assert dog.events() == ["armed"]
 
-        done = pair.ctl(a, "switchover", "--to", "b", "--reason", "test")
-        assert done.returncode == 0, done.stdout + done.stderr
+        pair.switchover(a, b)
         eventually(b.active, 15, f"b takes over\n{pair.logs()}")
         eventually(lambda: dog.events() == ["armed", "disarmed"], 5, "a clean hand-over disarms")
         assert other.events() == ["armed"]

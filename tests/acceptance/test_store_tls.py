@@ -44,8 +44,7 @@ def test_failover_adoption_switchover_and_last_will(
         a.kill_redis()
         eventually(b.active, 10, f"b takes over\n{pair.logs()}")
         eventually(lambda: a.role() == "standby", 15, f"a is a standby\n{pair.logs()}")
-        done = pair.ctl(b, "switchover", "--to", "a", "--reason", "test")
-        assert done.returncode == 0, done.stdout + done.stderr + pair.logs()
+        pair.switchover(b, a)
 
         kill(a)
         done = pair.ctl(a, "last-will", "--json")

@@ -116,6 +116,11 @@ class Addressed:
         config = f"FAILOVERD_CONFIG=/etc/failoverd/{node.name}.yaml"
         return node.host.must("env", config, f"{BIN}/failoverctl", *words, timeout_s=60)
 
+    def switchover(self, asked: Node, target: Node) -> None:
+        """An operator's, given once the node that is asked has heard that the target is fit."""
+        self.eventually(lambda: asked.sees_fit(target.name), 30, f"{target.name} could take over")
+        self.ctl(asked, "switchover", "--to", target.name, "--reason", "test")
+
     def has(self, name: str) -> bool:
         """Whether the host of that node has the address, by the shipped script."""
         return self[name].host.run("/etc/failoverd/address", "has", self.address).returncode == 0

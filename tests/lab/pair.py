@@ -16,6 +16,7 @@ import httpx
 
 from tests.lab.host import CHECKOUT, Host
 from tests.lab.network import TESTS_END, Network
+from tests.servers.fit import is_fit
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
 from tests.servers.zookeeper_wire import ask as ask_zookeeper
@@ -92,6 +93,14 @@ class Node:
         told: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
         return told
 
+    def sees_fit(self, name: str) -> bool:
+        """Whether this node has heard that the other one could take over."""
+        try:
+            answer = httpx.get(f"{self.api}/v1/cluster", timeout=2.0)
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200 and is_fit(name, answer.json())
+
     def role(self) -> str:
         return str(self.status().get("role", ""))
 
@@ -164,6 +173,11 @@ class Pair:
         return self.host.must(
             "env", f"FAILOVERD_CONFIG=/etc/failoverd/{node.name}.yaml", f"{self.binaries}/failoverctl", *words
         )
+
+    def switchover(self, asked: Node, target: Node) -> None:
+        """An operator's, given once the node that is asked has heard that the target is fit."""
+        self.eventually(lambda: asked.sees_fit(target.name), 20, f"{target.name} could take over")
+        self.ctl(asked, "switchover", "--to", target.name, "--reason", "test")
 
     def start(self) -> None:
         """Format, start a, and b when a is active."""

@@ -69,7 +69,7 @@ def test_a_client_at_the_address_follows_a_switchover_and_a_killed_service(addre
         client.goes_on()
         active, standby = addressed.settled()
         at = time.monotonic()
-        addressed.ctl(active, "switchover", "--to", standby.name, "--reason", "test")
+        addressed.switchover(active, standby)
         client.goes_on()
         print(f"switchover: the client's longest gap was {client.gap_s(at) * 1000:.0f} ms")
         active, standby = addressed.settled()
@@ -103,7 +103,7 @@ def test_without_an_announcement_clients_go_on_asking_the_old_host(addressed: Ad
         with Connection(PORT, addressed.address, 1.0) as connection:
             connection.ask("PING")
         assert addressed.neighbour() == addressed.mac(active.name)
-        addressed.ctl(active, "switchover", "--to", standby.name, "--reason", "test")
+        addressed.switchover(active, standby)
         assert addressed.has(standby.name)
         assert addressed.neighbour() == addressed.mac(active.name), "the client knows nothing of it"
         with pytest.raises(TimeoutError), Connection(PORT, addressed.address, 1.0) as connection:

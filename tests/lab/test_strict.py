@@ -72,7 +72,7 @@ def test_a_killed_controller_without_root_carries_on(strict: StrictPair) -> None
 @pytest.mark.long
 def test_a_switchover_and_a_stop_hand_over(strict: StrictPair) -> None:
     active, standby = strict.begin()
-    strict.ctl(active, "switchover", "--to", standby.name, "--reason", "test")
+    strict.switchover(active, standby)
     strict.comes(standby.name, "active")
     assert strict.host.show(active.unit, "ActiveState") == ["inactive"]
     strict.host.must("systemctl", "stop", standby.controller)

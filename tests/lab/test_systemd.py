@@ -121,7 +121,7 @@ def test_the_end_of_a_service_is_still_heard_of_after_systemd_and_d_bus_have_bee
 def test_a_switchover_stops_one_unit_and_starts_the_other_and_leaves_no_process_behind(pair: Pair) -> None:
     active, standby = pair.begin()
     pid, group = pair.host.show(active.unit, "MainPID", "ControlGroup")
-    pair.ctl(active, "switchover", "--to", standby.name, "--reason", "test")
+    pair.switchover(active, standby)
     pair.comes(standby.name, "active")
     assert pair.host.show(active.unit, "ActiveState", "MainPID") == ["inactive", "0"]
     assert pair.host.show(standby.unit, "ActiveState") == ["active"]
@@ -137,7 +137,7 @@ def test_a_process_that_the_units_kill_mode_leaves_makes_the_demote_unknown_and_
     pair.host.write(f"/etc/systemd/system/{standby.unit}.d/leaves.conf", leaves)
     pair.host.must("systemctl", "daemon-reload")
     try:
-        pair.ctl(active, "switchover", "--to", standby.name, "--reason", "test")
+        pair.switchover(active, standby)
         pair.comes(standby.name, "active")
         pair.host.must("systemctl", "kill", "--signal=KILL", "--kill-whom=main", standby.unit)
         pair.comes(active.name, "active", 30)
@@ -167,7 +167,7 @@ def test_check_config_refuses_a_unit_that_would_start_by_itself_until_it_asks_th
     assert told_by_check_config(host, standby)[0] == 0
     host.must("systemctl", "start", standby.unit)
     assert host.show(standby.unit, "ActiveState", "Result") == ["inactive", "exec-condition"], "the controller said no"
-    pair.ctl(standby, "switchover", "--to", standby.name, "--reason", "test")
+    pair.switchover(standby, standby)
     pair.comes(standby.name, "active")
     assert host.show(standby.unit, "ActiveState") == ["active"]
 

@@ -59,7 +59,7 @@ members = st.builds(
     texts,
     any_number,
     st.none() | any_number,
-    st.booleans(),
+    texts,
     st.booleans(),
     numbers,
     texts,
@@ -193,6 +193,12 @@ def test_a_member_from_the_future_is_refused(changes: dict[str, Any]) -> None:
 def test_a_member_record_of_an_older_version_is_not_impaired() -> None:
     record = {"schema": 1, "node": "a", "machine_id": "m", "role": "standby", "health": "healthy"}
     assert codec.read_member(PATH, json.dumps(record).encode(), "s").impaired == 0
+
+
+def test_a_member_record_of_an_older_version_that_is_no_candidate_gives_no_reason() -> None:
+    record = {"schema": 1, "node": "a", "machine_id": "m", "role": "standby", "health": "healthy", "candidate": False}
+    read = codec.read_member(PATH, json.dumps(record).encode(), "s")
+    assert (read.candidate, read.barred) == (False, "its record gives no reason")
 
 
 def test_a_long_why_is_cut() -> None:

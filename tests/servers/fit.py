@@ -1,0 +1,14 @@
+"""Whether a node could take over, by what another one answers about it at `/v1/cluster`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def is_fit(name: str, told: dict[str, Any]) -> bool:
+    """A standby that the asked node knows as healthy and as a candidate: it would not refuse a switchover to it."""
+    return any(
+        each["node"] == name
+        and (each["role"], each["health"], each["candidate"], each["drained"]) == ("standby", "healthy", True, False)
+        for each in told.get("members", ())
+    )
