@@ -81,6 +81,11 @@ class CommandControlSettings(Section):
         default="running",
         description="Whether a standby's service is up; if `stopped`, its probes do not count.",
     )
+    unit: UnitName | None = Field(
+        default=None,
+        description="The systemd unit that the hooks start and stop, if there is one. It is only looked at: nothing "
+        "else may start it (S3).",
+    )
     promote: PromoteHook = Field(description="Makes the service active. Must be repeatable.")
     demote: Hook = Field(description="Makes sure that the service is not active.")
     follow: FollowKey = None

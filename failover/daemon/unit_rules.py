@@ -57,9 +57,11 @@ def warn_of_units(config: Config) -> None:
 def _named(draft: Draft) -> dict[str, KeyPath]:
     """Every unit that makes the service active, or is watched as the service, and where it is named."""
     named: dict[str, KeyPath] = {}
-    if isinstance(draft.control, SystemdControlSettings):
-        named[draft.control.unit] = ("control", "unit")
-        for verb, unit in draft.control.promote.orders():
+    control = draft.control
+    if control is not None and control.unit is not None:
+        named[control.unit] = ("control", "unit")
+    if isinstance(control, SystemdControlSettings):
+        for verb, unit in control.promote.orders():
             named.setdefault(unit, ("control", "promote", verb))
     for index, probe in draft.health:
         if isinstance(probe, SystemdProbeSettings):

@@ -117,6 +117,16 @@ def test_every_unit_that_makes_the_service_active_is_looked_at_once_and_in_one_q
     assert (tmp_path / "asked").read_text().endswith("-- orders-db.service active.service\n")
 
 
+def test_a_unit_that_hooks_start_is_looked_at_too(tmp_path: Path) -> None:
+    hooks = "control: {kind: command, unit: orders-db.service, promote: {run: up}, demote: {run: down}}"
+    text = FILE.replace("control: {kind: systemd, unit: orders-db.service}", hooks)
+    unit = "Id=orders-db.service\nLoadState=loaded\nUnitFileState=enabled-runtime\nRestart=no"
+    (problem,) = problems(systemctl(tmp_path, unit), text)
+    assert str(problem).startswith(
+        "f:4:32: control.unit: orders-db.service would start by itself at boot (it is enabled)"
+    )
+
+
 def test_without_units_nothing_is_asked(tmp_path: Path) -> None:
     text = FILE.replace("{kind: systemd, unit: orders-db.service}", "{kind: tcp, port: 5432}").replace(
         "control: {kind: tcp, port: 5432}",

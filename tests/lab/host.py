@@ -154,7 +154,7 @@ class Host:
 
     # --- running --------------------------------------------------------------------------------
 
-    def run(self, *words: str, timeout_s: float = 30.0) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, timeout_s: float = 60.0) -> subprocess.CompletedProcess[str]:
         """Run a command on the host."""
         return subprocess.run(
             ["nsenter", "-t", str(self.init()), "-a", *words],
@@ -166,7 +166,7 @@ class Host:
             env={"PATH": _PATH, "LANG": "C.UTF-8", "HOME": "/root"},
         )
 
-    def must(self, *words: str, timeout_s: float = 30.0) -> str:
+    def must(self, *words: str, timeout_s: float = 60.0) -> str:
         """Run a command that has to succeed; what it printed."""
         done = self.run(*words, timeout_s=timeout_s)
         assert done.returncode == 0, f"on {self.name}: {' '.join(words)}: {done.stdout}{done.stderr}"

@@ -20,7 +20,7 @@ DEVICE = f"{FOLDER}/mount/watchdog"
 OWN = {
     "a": {
         "on_store_loss": "step_down",
-        "watchdog": {"device": DEVICE, "timeout": "8s", "allow_on_virtual_machine": True},
+        "watchdog": {"device": DEVICE, "timeout": "30s", "allow_on_virtual_machine": True},
     }
 }
 
