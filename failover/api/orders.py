@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from config.durations import Duration, format_duration
 from failover.api import views
 from failover.api.access import Access, Caller, authorize, require
 from failover.api.front import Front, in_time
@@ -56,6 +57,7 @@ class PauseOrder(Order):
     """Automatic moves off."""
 
     reason: Reason = Field(description=REASON)
+    duration: Duration | None = Field(None, alias="for", description='a duration, "2h" say; default: until resumed')
 
 
 class ResumeOrder(Order):
@@ -155,8 +157,9 @@ def _add_pauses(router: APIRouter, front: Front) -> None:
         order: PauseOrder, caller: Annotated[Caller, _caller(front, PauseOrder, Access.OPERATE)]
     ) -> Response:
         """Automatic moves off for the service. Role: operate."""
-        asked = front.controller.pause(order.reason, caller.name)
-        return _standing(await _give(caller, f"pause: {order.reason}", asked))
+        asked = front.controller.pause(order.reason, caller.name, order.duration)
+        limit = "" if order.duration is None else f" for {format_duration(order.duration)}"
+        return _standing(await _give(caller, f"pause{limit}: {order.reason}", asked))
 
     @router.post("/resume")
     async def resume(

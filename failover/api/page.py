@@ -98,7 +98,8 @@ def _pause(pause: View | None) -> str:
     if pause is None:
         return ""
     who = f"by {pause['by']}" + (f", since {pause['since']}" if pause["since"] else "")
-    lines = [f"{pause['reason']} ({who})", "Next: failoverctl resume, when done"]
+    until = f"Ends by itself at {pause['until']}" if pause["until"] else ""
+    lines = [f"{pause['reason']} ({who})", until, "Next: failoverctl resume, when done"]
     return _box("warn", "Paused: automatic moves are off", lines)
 
 

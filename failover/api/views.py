@@ -198,8 +198,10 @@ def breadcrumb(record: Breadcrumb | None) -> View | None:
 
 
 def pause(order: Pause | None) -> View | None:
-    """Automatic moves are off: by whom, why and since when."""
-    return None if order is None else {"by": order.by, "reason": order.reason, "since": order.since}
+    """Automatic moves are off: by whom, why, since when, and until when ("": until somebody resumes)."""
+    if order is None:
+        return None
+    return {"by": order.by, "reason": order.reason, "since": order.since, "until": order.until}
 
 
 def switchover(order: Switchover | None) -> View | None:

@@ -90,6 +90,9 @@ def follow_to_the_end(client: Client, operation: dict[str, Any], wait: bool, tim
 
 def pause(
     reason: options.Reason,
+    duration: Annotated[
+        str | None, typer.Option("--for", metavar="DURATION", help="Until then: 30m, 2h. Default: until resumed.")
+    ] = None,
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
@@ -100,8 +103,10 @@ def pause(
     from failover.cli.asking import connect
 
     with connect(config, url, token_file, ca) as client:
-        told = client.post("/v1/pause", {"reason": reason})
-    _tell(told, json, "Paused: nothing moves by itself until failoverctl resume.")
+        told = client.post("/v1/pause", {"reason": reason} | ({} if duration is None else {"for": duration}))
+    until = (told["pause"] or {}).get("until")
+    ends = f" or {until}" if until else ""
+    _tell(told, json, f"Paused: nothing moves by itself until failoverctl resume{ends}.")
 
 
 def resume(

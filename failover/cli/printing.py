@@ -77,7 +77,8 @@ def headlines(cluster: View) -> Iterator[str]:
     yield _lock(cluster)
     if cluster["pause"]:
         pause = cluster["pause"]
-        yield f"PAUSED: automatic moves are off: {pause['reason']} (by {pause['by']}, since {pause['since'] or '?'})"
+        span = f"since {pause['since'] or '?'}" + (f", until {pause['until']}" if pause.get("until") else "")
+        yield f"PAUSED: automatic moves are off: {pause['reason']} (by {pause['by']}, {span})"
     if cluster["switchover"]:
         order = cluster["switchover"]
         yield f"Switchover from {order['from']} to {order['to'] or 'the best candidate'}: {order['reason']}"

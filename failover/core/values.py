@@ -155,11 +155,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Automatic moves are off for the service."""
+    """Automatic moves are off for the service. `until`: when that ends by itself, in wall time; "": never."""
 
     by: str
     reason: str
     since: str = ""
+    until: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,8 +155,8 @@ class Controller(Protocol):
     async def force_failover(self, target: str, reason: str, by: str) -> Operation:
         """With no active: make `target` (this node) campaign now."""
 
-    async def pause(self, reason: str, by: str) -> Control:
-        """Automatic moves off for the service."""
+    async def pause(self, reason: str, by: str, for_s: float | None = None) -> Control:
+        """Automatic moves off for the service; on again by itself after `for_s` seconds, where it is given."""
 
     async def resume(self, by: str) -> Control:
         """Automatic moves on again."""

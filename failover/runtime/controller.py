@@ -36,6 +36,7 @@ from failover.runtime.engine import Engine
 from failover.runtime.fences import FenceParts, Fences
 from failover.runtime.forcing import ForcedFailovers
 from failover.runtime.orders import Orders
+from failover.runtime.pausing import PauseEnds, end_after
 from failover.runtime.phases import Phases
 from failover.runtime.reports import Journal, log, snapshot_of, wall_time
 from failover.runtime.stall import StallWatch
@@ -128,6 +129,7 @@ class RunningController:
         self._adoption = adoption
         self.engine = Engine(state, edge, self._observe, adoption.keep if adoption is not None else None)
         self._orders = Orders(store, lambda: self.engine.state, loop)
+        self._pause_ends = PauseEnds(lambda: self.engine.state, self._orders.end_pause, edge.now_s)
         self._forced = ForcedFailovers(loop, lambda: self.engine.state, self.engine.post)
         self._demands = Demands(loop, state.identity.node, self.engine.post, demand_limit_s)
         fences.wire(lambda: self.engine.state, self.engine.post, self._orders, store, edge.now_s, edge.lengthen)
@@ -249,6 +251,8 @@ class RunningController:
             self.beats += 1
             self.fences.refresh()
             self._refresh()
+            if self._pause_ends.due():
+                self._spawn(self._pause_ends.end())
             await asyncio.sleep(TICK_S)
 
     def _stalled(self, seconds: float) -> None:
@@ -452,8 +456,8 @@ class RunningController:
     async def force_failover(self, target: str, reason: str, by: str) -> Operation:
         return await self._forced.order(target, reason, by)
 
-    async def pause(self, reason: str, by: str) -> Control:
-        return await self._orders.pause(reason, by)
+    async def pause(self, reason: str, by: str, for_s: float | None = None) -> Control:
+        return await self._orders.pause(reason, by, "" if for_s is None else end_after(for_s))
 
     async def resume(self, by: str) -> Control:
         log.info("resumed by %s", by)

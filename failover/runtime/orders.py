@@ -116,16 +116,20 @@ class Orders:
         order = control.switchover
         return order is not None and not is_void(order, find_active(self._state()))
 
-    async def pause(self, reason: str, by: str) -> Control:
+    async def pause(self, reason: str, by: str, until: str = "") -> Control:
         def add(control: Control) -> Control:
             if self._switchover_in_force(control):
                 raise OrderRefused("switchover", "a switchover is under way: a pause now would leave nobody active")
-            return replace(control, pause=Pause(by, reason, wall_time()))
+            return replace(control, pause=Pause(by, reason, wall_time(), until))
 
         return await self._edit(add)
 
     async def resume(self) -> Control:
         return await self._edit(lambda control: replace(control, pause=None))
+
+    async def end_pause(self, ended: Pause) -> Control:
+        """Take exactly this pause away; another one, given meanwhile, stays."""
+        return await self._edit(lambda c: replace(c, pause=None if c.pause == ended else c.pause))
 
     async def drain(self, node: str, force: bool) -> Control:
         state = self._state()

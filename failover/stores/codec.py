@@ -199,11 +199,11 @@ def _control(fields: Fields, version: int) -> Control:
 def _plain_pause(pause: Pause | None) -> dict[str, object] | None:
     if pause is None:
         return None
-    return {"by": pause.by, "reason": pause.reason, "since": pause.since}
+    return {"by": pause.by, "reason": pause.reason, "since": pause.since, "until": pause.until}
 
 
 def _pause(fields: Fields) -> Pause:
-    return Pause(fields.text("by"), fields.text("reason"), fields.text("since", ""))
+    return Pause(fields.text("by"), fields.text("reason"), fields.text("since", ""), fields.text("until", ""))
 
 
 def _plain_switchover(order: Switchover | None) -> dict[str, object] | None:

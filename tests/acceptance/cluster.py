@@ -152,7 +152,7 @@ class Host:
 
     def post(self, path: str, body: dict[str, Any] | None = None, token: str | None = TOKEN) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return self.client.post(f"{self.scheme}://{self.api}{path}", json=body or {}, headers=headers)
+        return self.client.post(f"{self.scheme}://{self.api}{path}", json=body or {}, headers=headers, timeout=20.0)
 
     def status(self) -> dict[str, Any]:
         answer = self.get("/v1/status")

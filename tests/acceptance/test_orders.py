@@ -28,6 +28,9 @@ def test_paused_nothing_moves_and_resume_lets_it_move(zookeeper: ZooKeeper, zk_r
         assert b.redis_role() == "slave"
         assert pair.ctl(a, "resume").returncode == 0
         eventually(b.active, 10, f"b takes over after resume\n{pair.logs()}")
+        paused = pair.ctl(b, "pause", "--for", "1s", "--reason", "looking", "--json")
+        assert paused.returncode == 0, paused.stderr
+        eventually(lambda: b.status().get("pause", "") is None, 15, f"the pause ends by itself\n{pair.logs()}")
 
 
 def test_a_drained_node_hands_over_and_stays_out_until_undrained(zookeeper: ZooKeeper, zk_root: str) -> None:

@@ -188,9 +188,10 @@ class InMemoryController:
         self._take("failover", target, reason, by)
         return self._begin("failover", target)
 
-    async def pause(self, reason: str, by: str) -> Control:
-        self._take("pause", reason, by)
-        return self._control(pause=Pause(by, reason, "2024-05-01T03:30:00Z"))
+    async def pause(self, reason: str, by: str, for_s: float | None = None) -> Control:
+        self._take("pause", reason, by, *([] if for_s is None else [for_s]))
+        until = "" if for_s is None else "2024-05-01T05:30:00Z"
+        return self._control(pause=Pause(by, reason, "2024-05-01T03:30:00Z", until))
 
     async def resume(self, by: str) -> Control:
         self._take("resume", by)

@@ -135,6 +135,22 @@ def test_pause_and_drain_answer_with_the_standing_orders(ask: httpx.Client) -> N
     assert ask.post("/v1/resume", headers=bearer(OPERATE)).json()["pause"] is None
 
 
+def test_a_pause_may_have_an_end(ask: httpx.Client, controller: InMemoryController) -> None:
+    told = ask.post("/v1/pause", json={"reason": "upgrade", "for": "2h"}, headers=bearer(OPERATE)).json()
+    assert told["pause"]["until"] == "2024-05-01T05:30:00Z"
+    assert controller.orders == [("pause", "upgrade", "dora", 7200.0)]
+
+
+@pytest.mark.parametrize("length", ["two hours", "0s", "8760h", 7200, ""])
+def test_a_pause_of_a_length_that_is_none_is_refused(
+    ask: httpx.Client, controller: InMemoryController, length: object
+) -> None:
+    answer = ask.post("/v1/pause", json={"reason": "upgrade", "for": length}, headers=bearer(OPERATE))
+    assert (answer.status_code, controller.orders) == (422, [])
+    (field,) = answer.json()["fields"]
+    assert (field["field"], field["expected"]) == ("for", 'a duration, "2h" say; default: until resumed')
+
+
 def test_no_order_is_given_to_a_controller_that_no_longer_looks(
     ask: httpx.Client, controller: InMemoryController
 ) -> None:

@@ -97,6 +97,15 @@ def test_pause_resume_drain_and_undrain(ctl: Run, controller: InMemoryController
     assert [order[0] for order in controller.orders] == ["pause", "resume", "drain", "undrain"]
 
 
+def test_a_pause_with_an_end_says_when_that_is(ctl: Run, controller: InMemoryController) -> None:
+    ran = ctl("pause", "--for", "2h", "--reason", "upgrade")
+    assert (ran.code, "until failoverctl resume or 2024-05-01T05:30:00Z" in ran.out) == (0, True)
+    refused = ctl("pause", "--for", "long", "--reason", "upgrade")
+    assert refused.code != 0
+    assert 'for: cannot be used, expected a duration, "2h" say' in refused.err
+    assert [order[0] for order in controller.orders] == ["pause"]
+
+
 def test_resume_first_tells_what_would_move(ctl: Run, controller: InMemoryController) -> None:
     paused = Control(1, pause=Pause("dora", "upgrade"))
     controller.shown = standby_snapshot(holder=None, control=paused, breadcrumb=Breadcrumb(DB1, 7, "boot-1"))

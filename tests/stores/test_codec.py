@@ -41,7 +41,7 @@ phases = st.dictionaries(texts, st.floats(allow_nan=False, allow_infinity=False)
 controls = st.builds(
     Control,
     numbers,
-    st.none() | st.builds(Pause, texts, texts, texts),
+    st.none() | st.builds(Pause, texts, texts, texts, texts),
     st.frozensets(texts, max_size=3),
     st.none() | switchovers,
     st.lists(st.builds(EndedSwitchover, switchovers, texts, texts, phases), max_size=2).map(tuple),
