@@ -38,7 +38,8 @@ def shown(host: Host, name: str) -> int:
 def test_the_freshest_standby_takes_over_whatever_its_priority_and_the_other_follows_it_once(
     zookeeper: ZooKeeper, zk_root: str
 ) -> None:
-    with of_three(zookeeper, zk_root, position=True, own={"c": {"priority": 100}}) as (made, a, b, c):
+    options = {"position": True, "own": {"c": {"priority": 100}}, "limits": {"head_start": "5s"}}
+    with of_three(zookeeper, zk_root, **options) as (made, a, b, c):
         cut_off(c)
         with Witness(made):
             eventually(lambda: shown(c, "b") > shown(c, "c") + 1000, 15, "b is known to be fresher than c")

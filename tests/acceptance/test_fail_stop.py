@@ -22,8 +22,7 @@ def test_a_lost_launcher_ends_the_controller_and_first_what_the_hook_has_started
         eventually(lambda: b.role() == "standby", 10, "b is standby")
         (b.folder / "promote-hangs").touch()
         a.kill_redis()
-        eventually(lambda: (b.folder / "promote.pid").exists(), 10, f"the promote of b runs\n{pair.logs()}")
-        hook = int((b.folder / "promote.pid").read_text())
+        hook = eventually(b.promoting, 10, f"the promote of b runs\n{pair.logs()}")
         sleeping = eventually(lambda: children(hook), 5, "the hook has a child")
         assert b.process is not None
         assert b.process.pid is not None

@@ -47,7 +47,7 @@ def test_a_killed_primary_is_replaced_comes_back_as_a_replica_and_can_be_switche
 
 
 def test_nothing_moves_while_zookeeper_is_away_and_the_same_node_is_active_afterwards_s6(zk_root: str) -> None:
-    with ZooKeeper() as server, cluster(server.hosts, zk_root) as pair:
+    with ZooKeeper() as server, cluster(server.hosts, zk_root, session_timeout="12s") as pair:
         pair.start("a", "b")
         eventually(lambda: pair["b"].role() == "standby", 10, "b is standby")
         with Witness(pair) as witness:

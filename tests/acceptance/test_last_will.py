@@ -1,7 +1,7 @@
 """`failoverctl last-will` on real processes: the controller will not come back, and the peer takes over at once.
 
-Each test is systemd's `OnFailure=`. The session outlives what a test is willing to wait, so that a peer that takes over
-does so because the session was closed.
+Each test is systemd's `OnFailure=`. A peer that takes over does so because the session was closed, as the command says;
+left to itself it would outlive what a test is willing to wait.
 """
 
 import json
@@ -15,8 +15,7 @@ from tests.acceptance.cluster import Cluster, Host, cluster, is_over
 from tests.servers.wait import eventually
 from tests.servers.zookeeper import ZooKeeper
 
-SESSION = "30s"
-AT_ONCE_S = 15  # far less than the session, on a machine that starts a Python meanwhile
+SESSION = "39s"  # as long as the server grants
 
 
 @contextmanager
@@ -48,10 +47,8 @@ def test_the_active_is_demoted_and_handed_over_and_its_peer_need_neither_wait_no
 ) -> None:
     with pair_of(zookeeper, zk_root) as (pair, a, b):
         kill(a)
-        began = time.monotonic()
         code, told, said = last_will(pair, a)
-        eventually(b.active, AT_ONCE_S, f"b takes over\n{said}\n{pair.logs()}")
-        assert time.monotonic() - began < AT_ONCE_S
+        eventually(b.active, 10, f"b takes over\n{said}\n{pair.logs()}")
         assert code == ExitCode.OK, (told, said)
         assert (told["service"], told["session"], told["breadcrumb"]) == ("demoted", "closed", "clean")
         eventually(lambda: a.redis_role() == "slave", 5, "a was demoted")
@@ -70,7 +67,7 @@ def test_a_demote_that_is_not_done_leaves_the_breadcrumb_so_that_the_peer_fences
         code, told, _ = last_will(pair, a)
         assert code == ExitCode.MAY_BE_ACTIVE, told
         assert (told["service"], told["session"], told["breadcrumb"]) == ("doubtful", "closed", "as_it_was")
-        eventually(b.active, AT_ONCE_S, f"b takes over\n{pair.logs()}")
+        eventually(b.active, 10, f"b takes over\n{pair.logs()}")
         assert pair.fenced()
 
 

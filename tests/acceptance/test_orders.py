@@ -30,7 +30,9 @@ def test_paused_nothing_moves_and_resume_lets_it_move(zookeeper: ZooKeeper, zk_r
         eventually(b.active, 10, f"b takes over after resume\n{pair.logs()}")
         paused = pair.ctl(b, "pause", "--for", "1s", "--reason", "looking", "--json")
         assert paused.returncode == 0, paused.stderr
-        eventually(lambda: b.status().get("pause", "") is None, 15, f"the pause ends by itself\n{pair.logs()}")
+        over = "the pause of root (local) is over"
+        eventually(lambda: over in a.log + b.log, 15, f"the pause ends by itself\n{pair.logs()}")
+        eventually(lambda: a.status()["pause"] is b.status()["pause"] is None, 10, "both know it")
 
 
 def test_a_drained_node_hands_over_and_stays_out_until_undrained(zookeeper: ZooKeeper, zk_root: str) -> None:
@@ -100,8 +102,7 @@ def test_a_controller_stopped_during_a_failover_leaves_nobody_promoted_twice(
         (b.folder / "promote-hangs").touch()
         with Witness(pair) as witness:
             a.kill_redis()
-            eventually(lambda: (b.folder / "promote.pid").exists(), 10, f"the promote of b runs\n{pair.logs()}")
-            hook = int((b.folder / "promote.pid").read_text())
+            hook = eventually(b.promoting, 10, f"the promote of b runs\n{pair.logs()}")
             assert b.process is not None
             assert b.process.pid is not None
             b.process.kill()

@@ -22,7 +22,7 @@ TUTORIAL = ROOT / "docs" / "tutorial.md"
 FOLDER = "/tmp/failover-tutorial"
 PORTS = ("7181", "7001", "7002", "8301", "8302")
 ZOOKEEPER_SCRIPT = Path("/usr/share/zookeeper/bin/zkServer.sh")
-LONGEST_S = 150.0
+LONGEST_S = 400.0
 SAID = (
     ": good",
     'unknown key; did you mean "promote"?',

@@ -107,7 +107,7 @@ class FarSide:
             "known_hosts": str(self.sshd.known_hosts),
             "port": self.sshd.port,
             "ports": (self.port,),
-            "connect_timeout": "5s" if self.timeout_s is None else "1s",
+            "connect_timeout": "5s",
             "timeout": "20s",
             **({} if "run" in more else {"unit": UNIT}),
             **more,

@@ -101,7 +101,7 @@ def test_an_agents_environment_is_small_and_its_arguments_are_empty(own: Path) -
 
 def test_an_agent_that_hangs_is_killed_with_its_children_at_the_deadline(own: Path) -> None:
     (own / "hangs").touch()
-    result = fenced(own, "3s")
+    result = fenced(own, "8s")
     assert (result.verdict, result.saw_on) == (Verdict.UNKNOWN, True)
     assert "the agent was killed; but its device says that it is ON" in result.detail
     assert number_in(own / "child")

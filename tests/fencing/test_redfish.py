@@ -100,7 +100,7 @@ def test_a_system_that_goes_off_after_the_deadline_is_not_known(tmp_path: Path, 
 
 def test_a_power_that_is_stuck_is_never_done(tmp_path: Path, bmc: Sushy) -> None:
     bmc.delay("stuck")
-    result = asked(settings_of(tmp_path, bmc.ca, timeout="1s"), bmc, fence)
+    result = asked(settings_of(tmp_path, bmc.ca, timeout="3s"), bmc, fence)
     assert (result.verdict, result.saw_on) == (Verdict.UNKNOWN, True)
     assert bmc.power("node-b") == "On"
 

@@ -269,7 +269,7 @@ def test_a_helper_that_is_killed_leaves_it_unknown(far: FarSide) -> None:
 
 def test_one_fence_at_a_time_and_the_second_says_so_at_its_deadline(far: FarSide) -> None:
     with _held(far.state / "fence.lock"):
-        far.timeout_s = 3.2
+        far.timeout_s = 7.2
         result = far.fence()
     assert result.verdict is Verdict.UNKNOWN
     assert "another fence of this host has not ended in time" in result.detail
@@ -282,7 +282,7 @@ def test_a_service_that_sigkill_does_not_end_is_not_called_dead(far: FarSide) ->
         pytest.skip(f"no unkillable process, missing: {', '.join(missing)}")
     assert far.service.pid is not None
     with unkillable(far.service.pid):
-        far.timeout_s = 3.2
+        far.timeout_s = 7.2
         result = far.fence()
     assert result.verdict is Verdict.UNKNOWN
     assert f"processes of the service live on after SIGKILL: {far.service.pid or ''}" in result.detail
@@ -294,7 +294,7 @@ def test_a_controller_that_sigkill_does_not_end_is_not_called_dead(far: FarSide)
         pytest.skip(f"no unkillable process, missing: {', '.join(missing)}")
     assert far.controller.pid is not None
     with unkillable(far.controller.pid):
-        far.timeout_s = 3.2
+        far.timeout_s = 7.2
         result = far.fence()
     assert result.verdict is Verdict.UNKNOWN
     assert "its controller still holds" in result.detail
@@ -302,7 +302,7 @@ def test_a_controller_that_sigkill_does_not_end_is_not_called_dead(far: FarSide)
 
 def test_a_port_that_is_still_open_there_is_not_closed(far: FarSide) -> None:
     far.let_in(port_owner="", pidfile="/nonexistent")
-    far.timeout_s = 3.2
+    far.timeout_s = 7.2
     result = far.fence()
     assert result.verdict is Verdict.UNKNOWN
     assert f"something still listens on port {far.port}" in result.detail
@@ -379,7 +379,7 @@ FAILURES = (
 def test_the_operators_command_may_fail_or_hang(far: FarSide) -> None:
     far.sshd.let_in("restrict")
     for line, verdict, words in FAILURES:
-        far.timeout_s = 3.2
+        far.timeout_s = 7.2
         result = far.fence(run=line)
         assert result.verdict is verdict
         assert words in result.detail

@@ -1,7 +1,6 @@
 """The service is gone when its main process is, and nothing of its tree is left (S3)."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
@@ -319,21 +318,25 @@ def test_looking_at_a_tree_costs_little(services: Services) -> None:
     assert asyncio.run(story()) < 0.0025
 
 
-def test_a_look_that_takes_long_is_seldom(services: Services) -> None:
+def test_looks_are_seldom_however_often_they_are_asked_for(services: Services) -> None:
     main = services.start_tree(workers=10)
 
-    async def story() -> None:
-        tree = Tree()
-        await tree.look([main])
-        gone = services.below(main)[0]
-        known = len(tree.left())
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(gone, signal.SIGKILL)
-        await tree.look([main])  # not due yet: nothing is asked
-        assert known == 10
-        tree.forget()
+    async def cost_s(tree: Tree, *, due: bool) -> float:
+        began = time.process_time()
+        for _ in range(200):
+            if due:
+                tree.look_soon()
+            await tree.look([main])
+        return time.process_time() - began
 
-    asyncio.run(story())
+    async def story() -> tuple[float, float]:
+        tree = Tree()
+        costs_s = await cost_s(tree, due=True), await cost_s(tree, due=False)
+        tree.forget()
+        return costs_s
+
+    always_s, seldom_s = asyncio.run(story())
+    assert seldom_s < always_s / 4
 
 
 HIDDEN = """

@@ -13,11 +13,10 @@ import pytest
 
 from tests.lab.host import CHECKOUT, Host
 from tests.lab.network import Network
-from tests.lab.pair import BIN, LabZooKeeper, Pair
+from tests.lab.pair import AT_ONCE_S, BIN, SESSION_S, LabZooKeeper, Pair
 from tests.lab.shutdown import NETWORK, Across, Said, comes_back, ends, prepare, service_unit, without_ordering
 from tests.lab.strict import StrictPair
 
-SESSION_S = 12.0
 _numbers = count(3)
 whole_lab = pytest.mark.skipif("WHOLE_LAB" not in os.environ, reason="shuts one more host down: make lab")
 Kind = Callable[..., Pair]
@@ -72,7 +71,7 @@ def test_an_active_host_that_is_shut_down_hands_over_before_its_network_goes_and
         two.start()
         with two.writer() as client:
             boot = ends(mortal, word)
-            two.there.comes("b", "active", SESSION_S / 2)
+            two.there.comes("b", "active", AT_ONCE_S)
             written = client.writes
             two.there.eventually(lambda: client.writes > written, 10, "the client writes again")
         said = Said(mortal, boot)
@@ -109,7 +108,7 @@ def test_hooks_that_need_the_service_find_it_up_at_shut_down_where_the_controlle
     try:
         two.start()
         boot = ends(mortal, "poweroff")
-        two.there.comes("b", "active", SESSION_S / 2)
+        two.there.comes("b", "active", AT_ONCE_S)
         said = Said(mortal, boot)
         assert said.at_s("Deactivated successfully", two.a.controller) < said.at_s(f"Stopping {two.a.unit}", two.a.unit)
         assert "a stepped down cleanly" in two.b.log()
@@ -149,7 +148,7 @@ def test_a_restart_that_demotes_is_a_stop_at_shut_down(mortal: Host, peer: Host,
     try:
         two.start()
         ends(mortal, "poweroff")
-        two.there.comes("b", "active", SESSION_S / 2)  # systemd refuses the restart: "transaction is destructive"
+        two.there.comes("b", "active", AT_ONCE_S)  # systemd refuses the restart: "transaction is destructive"
         assert "a stepped down cleanly" in two.b.log()
         assert not two.there.fenced()
     finally:

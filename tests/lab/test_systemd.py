@@ -9,9 +9,7 @@ import time
 from functools import partial
 
 from tests.lab.host import Host
-from tests.lab.pair import BIN, Node, Pair, unit_of
-
-SESSION_S = 12.0
+from tests.lab.pair import BIN, SESSION_S, Node, Pair, unit_of
 
 
 def carried_on(node: Node) -> bool:

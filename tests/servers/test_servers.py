@@ -107,7 +107,7 @@ def test_a_frozen_zookeeper_answers_nobody_until_it_is_thawed(zookeeper: ZooKeep
         server.pause()
         assert server.mode() == ""
         server.resume()
-        assert server.mode() == "standalone"
+        eventually(lambda: server.mode() == "standalone", 10, "it answers again")
 
 
 def test_a_session_expired_from_the_servers_side_takes_its_ephemerals_along(zookeeper: ZooKeeper, zk_root: str) -> None:

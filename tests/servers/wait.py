@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 _POLL_S = 0.01
-_PATIENCE = 2.0  # a limit is for a machine that has time: one that runs other tests too needs longer, and no test less
+_PATIENCE = 3.0  # a limit is for a machine that has time: one that runs other tests too needs longer, and no test less
 
 
 def eventually(condition: Callable[[], T], within_s: float, what: str) -> T:

@@ -124,16 +124,18 @@ def test_an_endless_flood_is_ended_at_the_deadline_and_leaves_the_loop_free(tmp_
 def test_at_the_deadline_the_whole_group_is_ended_even_if_it_ignores_sigterm(tmp_path: Path) -> None:
     line = f"trap '' TERM; (trap '' TERM; sleep 60) & echo $! > {tmp_path}/child; sleep 60"
     began = time.monotonic()
-    outcome = outcome_of(tmp_path, shell(line, timeout_s=0.4))
-    assert 0.4 <= time.monotonic() - began < 2.0
+    outcome = outcome_of(tmp_path, shell(line, timeout_s=1.5))
+    assert 1.5 <= time.monotonic() - began < 12.0
     assert (outcome.timed_out, outcome.unstoppable, outcome.verdict) == (True, False, Verdict.UNKNOWN)
     assert outcome.describe() == "ended at its deadline"
+    assert number_in(tmp_path / "child")
     assert not lives(number_in(tmp_path / "child"))
 
 
 def test_at_the_deadline_what_left_the_group_but_not_the_session_ends_too(tmp_path: Path) -> None:
     line = f"set -m; sleep 60 & echo $! > {tmp_path}/child; sleep 60"
-    assert outcome_of(tmp_path, shell(line, timeout_s=0.4)).timed_out
+    assert outcome_of(tmp_path, shell(line, timeout_s=1.5)).timed_out
+    assert number_in(tmp_path / "child")
     assert not lives(number_in(tmp_path / "child"))
 
 
@@ -399,7 +401,7 @@ def test_running_a_hook_costs_little_more_than_starting_a_process(tmp_path: Path
 
     ours_s = with_launcher(tmp_path, story)
     bare_s = min(_bare() for _ in range(30))
-    assert ours_s < 20 * bare_s
+    assert ours_s < max(20 * bare_s, 0.1)
 
 
 async def _timed(launcher: Launcher, command: Command) -> float:
