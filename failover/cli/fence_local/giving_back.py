@@ -12,7 +12,7 @@ from dataclasses import replace
 from failover.cli.fence_local.allowed import Allowed
 from failover.cli.fence_local.controller import ControllerProcesses
 from failover.cli.fence_local.outcome import Deadline, Refused
-from failover.cli.fence_local.stopped import Stopped, forget, recall, remember
+from failover.cli.fence_local.stopped import Stopped, recall, remember
 from failover.cli.fence_local.units import Standing, Unit, is_systemd_here
 from failover.cli.fence_local.work import identify
 from failover.support.fence_request import FenceRequest
@@ -32,17 +32,17 @@ def restore(asked: FenceRequest, allowed: Allowed, deadline: Deadline) -> dict[s
     if processes.folder.is_dir():  # else no strike can have ended anything here
         processes.take_turn(deadline)
     unit = Unit(asked.controller, deadline)
-    gave = RUNS
+    gave, owed = RUNS, recall(unit.name)
     if unit.first.ended:
-        owed = recall(unit.name)
         why = _why_nothing(unit, owed, asked.epoch)
-        if owed is None or why:
+        if why:
             return facts | {"gave": NOTHING, "why": why}
         unit.start(deadline)
-        remember(replace(owed, given=True))
         gave = STARTED
+    if owed is not None:
+        remember(replace(owed, given=True))
+    processes.leave_turn()  # a strike need not wait until it is ready
     _comes_up(unit, deadline)
-    forget(unit.name)
     return facts | {"gave": gave, "controller": unit.name}
 
 

@@ -20,7 +20,7 @@ _LARGEST = 4096
 class Stopped:
     """A unit that was up when a strike of `epoch` came.
 
-    `invocation`: the life that it ended. `enabled`: as it was. `given`: it has been started again.
+    `invocation`: the life that it ended. `enabled`: as it was. `given`: it has run again since.
     """
 
     unit: str
@@ -50,7 +50,8 @@ def pass_on(unit: str, boot: str, invocation: str, epoch: int) -> None:
     if old is not None and old.is_untouched(boot, invocation):
         remember(replace(old, epoch=epoch))
     else:
-        forget(unit)
+        with contextlib.suppress(OSError):
+            os.unlink(FOLDER / unit)
 
 
 def recall(unit: str) -> Stopped | None:
@@ -63,9 +64,3 @@ def recall(unit: str) -> Stopped | None:
         return None
     words = (found.unit, found.boot, found.invocation, found.enabled)
     return found if isinstance(found.epoch, int) and all(isinstance(word, str) for word in words) else None
-
-
-def forget(unit: str) -> None:
-    """Nothing is owed any more."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(FOLDER / unit)
