@@ -69,8 +69,9 @@ class Restorer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def restore(self, strike: Strike, method: FenceMethod, prove: Prove | None = None) -> Restoring:
-        """Until it is done, has failed MOST_TRIES times, or would say the same again. Without `prove` (a live test)
-        the lock does not matter.
+        """Until it is done, has failed MOST_TRIES times, or would say the same again.
+
+        `prove`: as for `begin`. None: a live test, for which the lock does not matter.
         """
         node, pause_s = strike.target.node.name, self._first_pause_s
         self._note(Restoring(node, method.name, "waiting", 0, "", self._wall()))

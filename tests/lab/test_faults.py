@@ -174,6 +174,12 @@ def test_a_controller_that_is_stopped_by_sigstop_loses_its_session_and_is_fenced
         three.eventually(
             lambda: runs_again(fault.active), 60, "its controller runs again, and nobody has started it by hand"
         )
+        three.eventually(lambda: f"restore of {fault.active.name} by stop: done" in told(fault.standby), 60, "by ssh")
+
+
+def told(member: Member) -> str:
+    """The service's history, as that node tells it."""
+    return str(member.get("/v1/history?limit=1000"))
 
 
 def runs_again(member: Member) -> bool:

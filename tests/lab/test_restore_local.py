@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab.far_units import CONTROLLER, ask, sleepers
 from tests.lab.host import Host
+from tests.servers.wait import eventually
 
 pytestmark = pytest.mark.long
 
@@ -54,6 +55,15 @@ def test_who_was_stopped_before_the_strike_stays_down(units: Host) -> None:
     gave, why = restored(units)
     assert gave == "nothing"
     assert "was down before the fence" in why
+    assert is_down(units)
+
+
+def test_who_was_just_being_stopped_when_the_strike_came_stays_down(units: Host) -> None:
+    add(units, "Service", "ExecStop=/bin/sleep 905", "TimeoutStopSec=infinity")
+    units.must("systemctl", "stop", "--no-block", CONTROLLER)
+    eventually(lambda: units.show(CONTROLLER, "ActiveState")[0] == "deactivating", 10, "its stop hangs")
+    strike(units)
+    assert restored(units)[0] == "nothing"
     assert is_down(units)
 
 
