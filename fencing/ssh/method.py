@@ -211,7 +211,7 @@ class SshFence:
 def _given(answer: Mapping[str, object]) -> str:
     """What the helper gave back, in words."""
     name = answer.get("controller")
-    told = {"started": f"{name} is started there, and ready", "runs": f"{name} runs there already"}
+    told = {"started": f"{name} is started there, and ready", "runs": f"{name} runs there, and is ready"}
     return told.get(str(answer.get("gave")), f"nothing to give back: {answer.get('why') or 'it gives no reason'}")
 
 

@@ -78,7 +78,7 @@ def test_a_helper_that_is_too_old_is_told_once_and_another_that_cannot_start_any
 def test_what_the_helper_gave_is_told_in_words(far: FarSide) -> None:
     for facts, words in (
         ('{"gave": "started", "controller": "c.service"}', "c.service is started there, and ready"),
-        ('{"gave": "runs", "controller": "c.service"}', "c.service runs there already"),
+        ('{"gave": "runs", "controller": "c.service"}', "c.service runs there, and is ready"),
         ('{"gave": "nothing", "why": "it was down"}', "nothing to give back: it was down"),
     ):
         answers(far, given(facts))
