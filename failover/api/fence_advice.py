@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from failover.core.values import Verdict
 from failover.ports.controller import Snapshot
-from failover.ports.fences import Fenced, Known
+from failover.ports.fences import Fenced, FenceSight, Known, Restoring
 
 MISSING_AFTER_S = 300.0
 FAILING_AFTER = 3
@@ -24,10 +24,10 @@ def fence_worries(snapshot: Snapshot, now_s: float) -> list[Worry]:
     found += [
         (
             f"what fencing took from {one.node} was not given back by {one.method}: {one.detail}",
-            f"switch {one.node} on by hand, when you know why",
+            f"{_mended(one, sight)} by hand, when you know why",
         )
         for one in sight.restores
-        if one.state == "given_up"
+        if one.state == "given_up" and not _is_here(one.node, snapshot)
     ]
     found += [_missing(one, now_s) for one in sight.fenced if _is_missing(one, snapshot, now_s)]
     return found
@@ -62,8 +62,17 @@ def _stale(node: str, snapshot: Snapshot, now_s: float) -> Worry:
     return f"the last proof that {node} could be fenced is {age}", f"failoverctl fence probe {node}"
 
 
+def _mended(one: Restoring, sight: FenceSight) -> str:
+    power = any(method.traits.power for method in sight.methods if method.name == one.method)
+    return f"switch {one.node} on" if power else f"bring {one.node} back"
+
+
+def _is_here(node: str, snapshot: Snapshot) -> bool:
+    return any(member.node.name == node for member in snapshot.members)
+
+
 def _is_missing(one: Fenced, snapshot: Snapshot, now_s: float) -> bool:
-    if any(member.node.name == one.node.name for member in snapshot.members):
+    if _is_here(one.node.name, snapshot):
         return False
     return one.at_s is None or now_s - one.at_s > MISSING_AFTER_S
 

@@ -20,13 +20,14 @@ class Result:
     """A verdict and the words for it (bounded, for the log and the history).
 
     `saw_on`: a fence method's device said ON for the target as the strike began. `by`: the methods of the level that
-    was done, of a whole chain.
+    was done, of a whole chain. `final`: of a `restore` that is not done: it would say the same again.
     """
 
     verdict: Verdict
     detail: str = ""
     saw_on: bool = False
     by: str = ""
+    final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ class Fences:
         self._now_s: Callable[[], float]
         self._fenceable: dict[str, str] = {}
         self._owed: dict[str, tuple[Strike, tuple[str, ...], float]] = {}
+        self._prove: Prove
         self._told_last: tuple[object, ...] = ()
         self._sight: FenceSight = FenceSight()
         self._sight_s: float | None = None
@@ -122,6 +123,7 @@ class Fences:
             await self.prober.give_way()  # called off in the middle of it, it must go on all the same
             self._book.striking(strike.target)
             result = await chain.run(strike, prove)
+            self._prove = prove
             self._owe(strike, chain.last)
             self._tell_run(chain.last)
             return result
@@ -177,7 +179,7 @@ class Fences:
                 del self._owed[name]
                 continue
             methods = self._parts.terms.methods
-            self.restorer.begin(strike, [methods[one] for one in named if one in methods])
+            self.restorer.begin(strike, [methods[one] for one in named if one in methods], self._prove)
 
     def _restored(self, one: Restoring) -> None:
         self._sight_s = None

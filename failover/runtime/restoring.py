@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from failover.core.values import Verdict
 from failover.ports.fences import Restoring
-from failover.ports.service import FenceMethod, Result, Strike
+from failover.ports.service import FenceMethod, Prove, Result, Strike
 
 MOST_TRIES = 6
 FIRST_PAUSE_S = 5.0
@@ -42,11 +42,14 @@ class Restorer:
         """What is under way or has ended, the newest last."""
         return tuple(self._restores.values())
 
-    def begin(self, strike: Strike, methods: Sequence[FenceMethod]) -> None:
-        """In the background: every method of the level that was done and has something to give back."""
+    def begin(self, strike: Strike, methods: Sequence[FenceMethod], prove: Prove) -> None:
+        """In the background: every method of the level that was done and has something to give back.
+
+        `prove`: that the lock is still held, asked before each try.
+        """
         for method in methods:
             if method.traits.restores:
-                task = asyncio.get_running_loop().create_task(self._background(strike, method))
+                task = asyncio.get_running_loop().create_task(self._background(strike, method, prove))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -65,15 +68,21 @@ class Restorer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def restore(self, strike: Strike, method: FenceMethod) -> Restoring:
-        """Until it is done, or has failed MOST_TRIES times."""
+    async def restore(self, strike: Strike, method: FenceMethod, prove: Prove | None = None) -> Restoring:
+        """Until it is done, has failed MOST_TRIES times, or would say the same again.
+
+        `prove`: as for `begin`. None: a live test, for which the lock does not matter.
+        """
         node, pause_s = strike.target.node.name, self._first_pause_s
         self._note(Restoring(node, method.name, "waiting", 0, "", self._wall()))
         result = Result(Verdict.UNKNOWN)
         for number in range(1, MOST_TRIES + 1):
-            result = await _once(strike, method)
+            result = await _once(strike, method, prove)
             if result.verdict is Verdict.DONE:
                 return self._end(Restoring(node, method.name, "done", number, result.detail, self._wall()))
+            if result.final:
+                detail = result.detail[:LONGEST]
+                return self._end(Restoring(node, method.name, "given_up", number, detail, self._wall()))
             self._note(Restoring(node, method.name, "waiting", number, result.detail[:LONGEST], self._wall()))
             if number < MOST_TRIES:
                 log.warning(
@@ -89,12 +98,12 @@ class Restorer:
         detail = f"tried {MOST_TRIES} times: {result.detail}"[:LONGEST]
         return self._end(Restoring(node, method.name, "given_up", MOST_TRIES, detail, self._wall()))
 
-    async def _background(self, strike: Strike, method: FenceMethod) -> None:
-        await self.restore(strike, method)
+    async def _background(self, strike: Strike, method: FenceMethod, prove: Prove) -> None:
+        await self.restore(strike, method, prove)
 
     def _end(self, one: Restoring) -> Restoring:
         if one.state == "done":
-            log.info("restore of %s by %s: done", one.node, one.method)
+            log.info("restore of %s by %s: done (%s)", one.node, one.method, one.detail)
         else:
             log.error("restore of %s by %s was given up: %s", one.node, one.method, one.detail)
         self._note(one)
@@ -108,7 +117,9 @@ class Restorer:
             del self._restores[next(iter(self._restores))]
 
 
-async def _once(strike: Strike, method: FenceMethod) -> Result:
+async def _once(strike: Strike, method: FenceMethod, prove: Prove | None) -> Result:
+    if prove is not None and not await prove():
+        return Result(Verdict.UNKNOWN, "not tried: the lock is not proven just now")
     try:
         async with asyncio.timeout(method.timeout_s):
             return await method.restore(strike)

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 PROGRAM = ("failoverctl", "fence-local")
-VERBS = ("check", "fence")
-FENCED, COULD, NOT = "FAILOVERD-FENCED", "FAILOVERD-COULD", "FAILOVERD-NOT"
+FENCED, COULD, GIVEN, NOT = "FAILOVERD-FENCED", "FAILOVERD-COULD", "FAILOVERD-GIVEN", "FAILOVERD-NOT"
+ANSWERS = {"check": COULD, "fence": FENCED, "restore": GIVEN}
+"""What may be asked, and the word that answers it."""
 LONGEST_REQUEST = 4096
 LONGEST_ANSWER = 4096
 _UNIT = r"[A-Za-z0-9:_.\\@-]{1,240}\.service"
@@ -77,8 +78,8 @@ def read_request(line: str) -> FenceRequest:
     if len(line) > LONGEST_REQUEST:
         raise BadRequestError(f"longer than {LONGEST_REQUEST} characters")
     words = line.split(" ")
-    if tuple(words[:2]) != PROGRAM or len(words) < 3 or words[2] not in VERBS:
-        raise BadRequestError(f"it does not begin with: {' '.join(PROGRAM)} check|fence")
+    if tuple(words[:2]) != PROGRAM or len(words) < 3 or words[2] not in ANSWERS:
+        raise BadRequestError(f"it does not begin with: {' '.join(PROGRAM)} {'|'.join(ANSWERS)}")
     values: dict[str, str] = {}
     for word in words[3:]:
         name, _, value = word.partition("=")

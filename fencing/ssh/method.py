@@ -32,6 +32,7 @@ LOOK_S = 0.5
 """How long a port may take to accept; later than that it counts as silent."""
 LOOKS_S = 2 * LOOK_S  # kept free for it: the loop may be late
 _NOT_FOUND, _NO_REQUEST = 127, 2
+_TOO_OLD = "its helper knows no restore, so it is older than this controller"
 
 
 class _CannotStrike(Exception):
@@ -54,6 +55,7 @@ class SshFence:
         self.traits = Traits(
             attempts=settings.attempts,
             whole=settings.run is None or settings.stops == "everything",
+            restores=settings.run is None and settings.restore,
             askable=True,
         )
         self._settings = settings
@@ -92,8 +94,22 @@ class SshFence:
         return Proof(*self._not_there(outcome, remote))
 
     async def restore(self, strike: Strike) -> Result:
-        """Nothing was taken that could be given back: what was ended is the operator's to start again."""
-        return Result(Verdict.UNKNOWN, "ssh takes nothing that could be given back")
+        """Log in and let the helper start the controller's unit, if that very strike has stopped it; nothing else."""
+        if self._settings.run is not None:
+            return Result(Verdict.NOT_DONE, "run gives nothing back: the helper does, by unit", final=True)
+        try:
+            host, remote = self._prepare("restore", strike, secrets.token_hex(16))
+            outcome = await self._run(host, remote, "-restore")
+        except _CannotStrike as why:
+            return Result(Verdict.NOT_DONE, str(why), final=True)
+        answer = find_answer(outcome.output, remote.word, remote.nonce)
+        if outcome.ended and outcome.exit_code == 0 and answer is not None:
+            return Result(Verdict.DONE, _given(answer))
+        if outcome.ended and outcome.exit_code == _NO_REQUEST:
+            words = f"{_TOO_OLD}: upgrade failoverd there, and start {self._controller(strike)} by hand"
+            return Result(Verdict.NOT_DONE, words, final=True)
+        said = find_answer(outcome.output, NOT, remote.nonce)
+        return Result(*self._not_there(outcome, remote), final=said is not None and said.get("certain") is True)
 
     def plan(self, strike: Strike) -> list[Line]:
         """The command line as it would be, but for the nonce."""
@@ -107,6 +123,8 @@ class SshFence:
         if self._settings.ports:
             ports = ", ".join(map(str, self._settings.ports))
             lines.append(Line("then", f"none of {host} port {ports} may take a connection"))
+        if self.traits.restores:
+            lines.append(Line("restore", f"{self._controller(strike)} is started there, once a peer is active"))
         return lines
 
     # --- before
@@ -120,8 +138,7 @@ class SshFence:
         except KeyError as missing:
             known = ", ".join(sorted(facts))
             raise _CannotStrike(f"{{{missing.args[0]}}} is not known: known are {known}") from None
-        controller = settings.controller or f"failoverd@{strike.service}.service"
-        target = strike.target
+        controller, target = self._controller(strike), strike.target
         request = FenceRequest(
             verb, strike.service, settings.unit or controller, controller, settings.ports, nonce,
             target.node.machine_id, target.boot_id, max(0, strike.epoch), self._far_deadline_s(),
@@ -130,6 +147,9 @@ class SshFence:
             return host.strip("[]"), by_helper(request) if run is None else by_command(request, run)
         except BadRequestError as error:
             raise _CannotStrike(str(error)) from None
+
+    def _controller(self, strike: Strike) -> str:
+        return self._settings.controller or f"failoverd@{strike.service}.service"
 
     def _far_deadline_s(self) -> float:
         """What is left of our own once connected, and once the answer must be on its way."""
@@ -186,6 +206,13 @@ class SshFence:
             return f"{rebooted}run ended with 0 on the right machine"
         by = "their control groups" if answer.get("by") == "systemd" else "their processes"
         return f"{rebooted}controller and service are dead there, proven by {by}"
+
+
+def _given(answer: Mapping[str, object]) -> str:
+    """What the helper gave back, in words."""
+    name = answer.get("controller")
+    told = {"started": f"{name} is started there, and ready", "runs": f"{name} runs there, and is ready"}
+    return told.get(str(answer.get("gave")), f"nothing to give back: {answer.get('why') or 'it gives no reason'}")
 
 
 async def _still_open(host: str, ports: Sequence[int]) -> list[int]:

@@ -10,7 +10,7 @@ import json
 import shlex
 from dataclasses import dataclass
 
-from failover.support.fence_request import COULD, FENCED, NOT, BadRequestError, FenceRequest
+from failover.support.fence_request import ANSWERS, COULD, FENCED, NOT, BadRequestError, FenceRequest
 
 _SCRIPT = """\
 m=$(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null)
@@ -39,8 +39,7 @@ class Remote:
 
 def by_helper(request: FenceRequest) -> Remote:
     """The helper's request. Raises BadRequestError."""
-    word = FENCED if request.verb == "fence" else COULD
-    return Remote(" ".join(request.words()), word, request.nonce)
+    return Remote(" ".join(request.words()), ANSWERS[request.verb], request.nonce)
 
 
 def by_command(request: FenceRequest, argv: tuple[str, ...]) -> Remote:

@@ -155,10 +155,6 @@ def problems(ask: httpx.Client) -> str:
             "bmc could not fence db2 in the last 3 probes",
             replace(SIGHT, known=(replace(PROVEN, proof=Verdict.UNKNOWN, failures=3),)),
         ),
-        (
-            "was not given back by bmc: tried 6 times",
-            replace(SIGHT, restores=(Restoring("db2", "bmc", "given_up", 6, "tried 6 times", AT),)),
-        ),
     ],
 )
 def test_what_is_wrong_with_fencing_is_told_before_it_is_needed(
@@ -182,3 +178,19 @@ def test_who_does_not_come_back_after_a_fence_is_told_after_a_while(
     assert f"db2 has not come back since it was fenced at {AT}, 15 min ago by bmc" in problems(ask)
     controller.shown = active_snapshot(fences=replace(SIGHT, known=(), fenced=(late,)))
     assert "has not come back" not in problems(ask)
+
+
+@pytest.mark.parametrize(
+    ("traits", "step"), [(TRAITS, "switch db2 on by hand"), (replace(TRAITS, power=False), "bring db2 back by hand")]
+)
+def test_what_was_not_given_back_is_told_until_the_node_is_there_again(
+    ask: httpx.Client, controller: InMemoryController, traits: Traits, step: str
+) -> None:
+    given_up = (Restoring("db2", "bmc", "given_up", 6, "tried 6 times", AT),)
+    sight = replace(SIGHT, methods=(MethodTold("bmc", 40.0, traits),), known=(), restores=given_up)
+    controller.shown = active_snapshot(fences=sight, members=(member(DB1, Role.ACTIVE, epoch=7),))
+    (told,) = (one for one in ask.get("/v1/status").json()["to_do"] if "given back" in one["problem"])
+    assert "was not given back by bmc: tried 6 times" in told["problem"]
+    assert step in str(told)
+    controller.shown = active_snapshot(fences=sight)
+    assert "given back" not in problems(ask)

@@ -417,7 +417,7 @@ def test_it_may_go_by_a_jump_host_and_says_if_that_does_not_let_it_through(far: 
 def test_a_plan_is_the_very_command_line(far: FarSide) -> None:
     async def story(launcher: Launcher) -> None:
         lines = SshFence("stop", far.settings(), launcher, {}).plan(strike_here())
-        assert [line.name for line in lines] == ["ssh", "nonce", "then"]
+        assert [line.name for line in lines] == ["ssh", "nonce", "then", "restore"]
         assert lines[0].value.startswith("ssh -T -n -F none -i ")
         assert f"unit={UNIT}" in lines[0].value
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.lab import host as lab_host
 from tests.lab import report
+from tests.lab.far_units import units_on
 from tests.lab.host import Host
 from tests.lab.network import Network
 from tests.lab.pair import LabZooKeeper, Pair
@@ -44,6 +45,13 @@ def network() -> Iterator[Network]:
 def host(network: Network) -> Iterator[Host]:
     with Host(network) as booted:
         yield booted
+
+
+@pytest.fixture
+def units(host: Host) -> Iterator[Host]:
+    """A service, its controller and a bystander, as units that a peer may strike."""
+    with units_on(host) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,77 +9,15 @@ import pytest
 from config.models.fencing import SshMethodSettings
 from failover.core.values import Breadcrumb, Node, Verdict
 from failover.ports.service import Result, Strike
+from failover.support.fence_request import GIVEN
 from failover.support.launcher import Launcher
 from fencing.ssh import SshFence
+from tests.lab.far_units import SERVICE, ask, sleepers
 from tests.lab.host import Host
 from tests.lab.pair import BIN, Pair
 from tests.servers import sshd as sshd_server
 from tests.servers.sshd import make_key
-from tests.servers.wait import eventually
 from tests.support.hooks import with_launcher
-
-NONCE = "0123456789abcdef" * 2
-SERVICE = "orders"
-# Restarted always, in a session of its own, and deaf to SIGTERM: nothing but SIGKILL to the whole group ends it.
-_SCRIPT = "trap '' TERM; setsid sleep 900 & exec sleep 901"
-_UNITS = {
-    "orders.service": f'ExecStart=/bin/sh -c "{_SCRIPT}"\nRestart=always\nRestartSec=50ms',
-    "failoverd@orders.service": "ExecStart=/run/controller\nRestart=always\nRestartSec=50ms\nKillMode=process",
-    "other.service": "ExecStart=/bin/sleep 902",
-}
-# Holds the lock of its state folder, as a controller does, and has left a child behind that KillMode= would spare.
-_CONTROLLER = """#!/bin/sh
-mkdir -p -m 700 /run/failoverd/orders
-exec 9<>/run/failoverd/orders/controller.lock
-flock -n 9 || exit 1
-echo $$ > /run/failoverd/orders/controller.lock
-setsid sleep 903 9>&- &
-exec sleep 904
-"""
-
-
-@pytest.fixture
-def units(host: Host) -> Iterator[Host]:
-    host.write("/run/controller", _CONTROLLER, 0o755)
-    for name, lines in _UNITS.items():
-        host.write(f"/run/systemd/system/{name}", f"[Unit]\nStartLimitIntervalSec=0\n[Service]\n{lines}\n")
-    host.must("systemctl", "daemon-reload")
-    host.must("systemctl", "start", *_UNITS)
-    eventually(lambda: host.run("pgrep", "-f", "sleep 903").returncode == 0, 10, "the controller is up")
-    yield host
-    host.run("systemctl", "kill", "--signal=KILL", *_UNITS)
-    host.run("systemctl", "stop", *_UNITS)
-    host.must("rm", "-rf", "/run/failoverd/orders", *(f"/run/systemd/system/{name}" for name in _UNITS))
-    host.must("systemctl", "daemon-reload")
-
-
-def ask(
-    host: Host,
-    verb: str,
-    unit: str = "orders.service",
-    service: str = SERVICE,
-    controller: str = "failoverd@orders.service",
-    epoch: int = 42,
-    options: tuple[str, ...] = ("--service", SERVICE, "--unit", "orders.service", "--unit", "absent.service"),
-) -> tuple[str, dict[str, object]]:
-    """What a peer asks over ssh, as the forced command gets it; the answer's word and facts."""
-    machine = host.must("cat", "/etc/machine-id").strip()
-    boot = host.must("cat", "/proc/sys/kernel/random/boot_id").strip()
-    words = (
-        f"failoverctl fence-local {verb} service={service} unit={unit} controller={controller} ports=6399 "
-        f"nonce={NONCE} machine={machine} boot={boot} epoch={epoch} deadline=10"
-    )
-    asked = ("env", f"SSH_ORIGINAL_COMMAND={words}", f"{BIN}/failoverctl", "fence-local", "--from-ssh", *options)
-    done = host.run(*asked)
-    word, nonce, facts = done.stdout.strip().split(" ", 2)
-    assert nonce == NONCE, done.stdout + done.stderr
-    return word, json.loads(facts)
-
-
-def sleepers(host: Host) -> list[str]:
-    return [
-        number for number in ("900", "901", "902", "903", "904") if host.run("pgrep", "-f", f"sleep {number}").stdout
-    ]
 
 
 def test_units_that_are_always_restarted_are_ended_with_all_their_processes_and_stay_down(units: Host) -> None:
@@ -98,6 +34,10 @@ def test_units_that_are_always_restarted_are_ended_with_all_their_processes_and_
     host.must("systemctl", "start", "other.service")  # a turn of systemd's later, too
     assert sleepers(host) == ["902"]
     assert ask(host, "fence")[0] == "FAILOVERD-FENCED", "it may be asked twice"
+    for gave in ("started", "runs"):
+        word, facts = ask(host, "restore")
+        assert (word, facts.get("gave")) == ("FAILOVERD-GIVEN", gave), facts
+    assert sleepers(host) == ["902", "903", "904"], "the controller alone is given back, never the service (S8)"
 
 
 def test_a_whole_strike_over_ssh_and_one_at_a_host_that_is_not_there(units: Host, tmp_path: Path) -> None:
@@ -141,6 +81,9 @@ def test_a_whole_strike_over_ssh_and_one_at_a_host_that_is_not_there(units: Host
         done = await method.fence(at(host.address))
         assert done == Result(Verdict.DONE, "controller and service are dead there, proven by their control groups")
         assert sleepers(host) == ["902"]
+        given = await method.restore(at(host.address))
+        assert given == Result(Verdict.DONE, "failoverd@orders.service is started there, and ready")
+        assert sleepers(host) == ["902", "903", "904"]
 
     try:
         with_launcher(tmp_path / "near", story)
@@ -157,7 +100,7 @@ def test_a_unit_that_is_not_allowed_or_not_there_is_refused_and_nothing_is_touch
     assert sleepers(units) == ["900", "901", "902", "903", "904"]
 
 
-def test_the_shipped_unit_of_a_real_controller_is_ended_and_stays_down_until_it_is_started(pair: Pair) -> None:
+def test_the_shipped_unit_of_a_real_controller_is_ended_and_stays_down_until_it_is_given_back(pair: Pair) -> None:
     active, standby = pair.begin()
     epoch = int(active.status()["epoch"])
     options = ("--config", f"/etc/failoverd/{active.name}.yaml", "--controller", active.controller)
@@ -178,6 +121,10 @@ def test_the_shipped_unit_of_a_real_controller_is_ended_and_stays_down_until_it_
     pair.comes(standby.name, "active", 40)
     assert pair.host.show(active.controller, "ActiveState")[0] in ("inactive", "failed"), "Restart=always does not"
     assert int(standby.status()["epoch"]) > epoch
-    pair.host.must("systemctl", "reset-failed", active.controller)
-    pair.host.must("systemctl", "start", active.controller)
+
+    def given() -> bool:  # asked again while it gets ready, as a peer does
+        return ask(pair.host, "restore", active.unit, "cache", active.controller, epoch + 1, options)[0] == GIVEN
+
+    pair.eventually(given, 60, "its controller is ready again")
+    assert pair.host.show(active.unit, "MainPID")[0] == "0", "the service is nobody's but the controller's to start"
     pair.comes(active.name, "standby")

@@ -14,7 +14,7 @@ from config.durations import Duration, format_duration
 from config.models.control import RUN
 from config.models.fencing.command import FILLED_IN
 from config.models.fencing.method import DEADLINE, MethodSection
-from config.models.section import AbsolutePath, Port, Text
+from config.models.section import AbsolutePath, Port, Switch, Text
 from config.models.units import UnitName
 from config.refusals import refusal
 
@@ -75,6 +75,11 @@ class SshMethodSettings(MethodSection):
     controller: UnitName | None = Field(
         default=None, description="The controller's unit on the node. Default: failoverd@SERVICE.service."
     )
+    restore: Switch = Field(
+        default=True,
+        description="With `unit`: start the controller's unit there again, once a peer is active, if the strike has "
+        "stopped it. What does not come back is told.",
+    )
     ports: tuple[Port, ...] = Field(
         default=(), max_length=16, description="The service's ports: afterwards none of them may take a connection."
     )
@@ -101,6 +106,8 @@ class SshMethodSettings(MethodSection):
             raise refusal(f"say exactly one of unit or run; {found}", "unit: orders-db.service, say")
         if self.run is not None and self.controller is not None:
             raise refusal("controller is for unit only", "take controller out")
+        if self.run is not None and self.restore and "restore" in self.model_fields_set:
+            raise refusal("restore is for unit only", "take restore out: what run has ended, nobody gives back")
         if self.run is None and self.stops is not None:
             raise refusal("stops is for run only", "take stops out: the helper ends everything, and proves it")
         if self.timeout < self.connect_timeout + SHORTEST_WORK_S:

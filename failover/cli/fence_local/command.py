@@ -15,11 +15,11 @@ from typing import TextIO
 
 from failover.cli.exit_codes import ExitCode
 from failover.cli.fence_local.allowed import allowed_by
+from failover.cli.fence_local.giving_back import restore
 from failover.cli.fence_local.outcome import Deadline, NotDone, Refused
 from failover.cli.fence_local.work import check, fence
 from failover.support.fence_request import (
-    COULD,
-    FENCED,
+    ANSWERS,
     NOT,
     PROGRAM,
     BadRequestError,
@@ -31,6 +31,7 @@ from failover.support.fence_request import (
 ORIGINAL = "SSH_ORIGINAL_COMMAND"
 LONGEST_S = 600.0
 _GRACE_S = 1.0
+_WORK = {"check": check, "fence": fence, "restore": restore}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -49,11 +50,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _answer(asked: FenceRequest, given: argparse.Namespace, deadline: Deadline) -> int:
-    word, work = (COULD, check) if asked.verb == "check" else (FENCED, fence)
     try:
         allowed = allowed_by(given)
         allowed.refuse_others(asked)
-        facts = work(asked, allowed, deadline)
+        facts = _WORK[asked.verb](asked, allowed, deadline)
     except Refused as error:
         facts = {"why": str(error), "certain": True}
     except NotDone as error:
@@ -61,7 +61,7 @@ def _answer(asked: FenceRequest, given: argparse.Namespace, deadline: Deadline) 
     except OSError as error:
         facts = {"why": f"{error.filename or 'the kernel'}: {error.strerror}", "certain": asked.verb == "check"}
     else:
-        return _say(sys.stdout, answer_line(word, asked.nonce, facts), ExitCode.OK)
+        return _say(sys.stdout, answer_line(ANSWERS[asked.verb], asked.nonce, facts), ExitCode.OK)
     return _say(sys.stdout, answer_line(NOT, asked.nonce, facts), ExitCode.FAILED)
 
 
@@ -88,9 +88,12 @@ def make_parser() -> argparse.ArgumentParser:
     """The options; they belong into the key's line in authorized_keys."""
     parser = argparse.ArgumentParser(
         prog="failoverctl fence-local",
-        description="End this host's service and its controller, and prove it. For a peer's key in authorized_keys.",
+        description="End this host's service and its controller, and prove it, or give the controller's unit back "
+        "afterwards. For a peer's key in authorized_keys.",
     )
-    parser.add_argument("words", metavar="WORD", nargs="*", help="the request, by hand: check|fence service=… unit=…")
+    parser.add_argument(
+        "words", metavar="WORD", nargs="*", help="the request, by hand: check|fence|restore service=… unit=…"
+    )
     parser.add_argument("--from-ssh", action="store_true", help=f"the request is in {ORIGINAL}")
     parser.add_argument("--config", metavar="FILE", type=Path, help="the controller's file; default: the only one")
     parser.add_argument("--service", metavar="NAME", help="the service; default: the file's")

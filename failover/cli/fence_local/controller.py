@@ -42,6 +42,11 @@ class ControllerProcesses:
         fd = self._open(OWN_LOCK)
         deadline.until(lambda: _taken(fd), lambda: "another fence of this host has not ended in time")
 
+    def leave_turn(self) -> None:
+        """The next one may begin."""
+        while self._held:
+            os.close(self._held.pop())
+
     def make_folder(self) -> None:
         """With the owner of the nearest folder above, so that a controller of another user can use it later."""
         if self.folder.is_dir():

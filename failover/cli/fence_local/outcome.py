@@ -29,9 +29,9 @@ class Deadline:
         """Seconds until then, 0.0 when it is over."""
         return max(0.0, self._at - time.clock_gettime(time.CLOCK_BOOTTIME))
 
-    def until(self, condition: Callable[[], bool], what_is_left: Callable[[], str]) -> None:
-        """Wait for it. Raises NotDone, with what is left, at the deadline."""
+    def until(self, condition: Callable[[], bool], what_is_left: Callable[[], str], pause_s: float = PAUSE_S) -> None:
+        """Wait for it, looking every `pause_s`. Raises NotDone, with what is left, at the deadline."""
         while not condition():
             if not self.left_s():
                 raise NotDone(what_is_left())
-            time.sleep(PAUSE_S)
+            time.sleep(pause_s)

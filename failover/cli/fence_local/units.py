@@ -1,4 +1,4 @@
-"""Units of systemd: stopped for good, killed to the last process, and looked at until nothing of them is left.
+"""Units of systemd: stopped for good, killed to the last process, looked at until nothing is left; or started again.
 
 By `systemctl` and the kernel's control groups, not over D-Bus: it must start fast, and work where the bus is ill.
 Knows no service, no controller. Source: systemctl(1), systemd.kill(5), the kernel's cgroup-v2 documentation.
@@ -10,31 +10,69 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from failover.cli.fence_local.outcome import Deadline, NotDone, Refused
 from failover.support.control_groups import MOUNT, ControlGroupError, group_of, processes_in
 
-_PROPERTIES = "LoadState,ActiveState,SubState,ControlGroup,Slice,Job"
+_PROPERTIES = "LoadState,ActiveState,SubState,ControlGroup,Slice,Job,InvocationID,UnitFileState,Result,StatusText"
 _PLACES = ("", "unified")
 """Where cgroup v2 is mounted: alone, or beside v1."""
 _ENDED = ("inactive", "failed")
+_RUNS = ("active", "reloading")
 _ASK_S = 5.0
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How systemd says that a unit is, in its own words; "" where it says nothing."""
+
+    load: str
+    active: str
+    sub: str
+    group: str
+    slice: str
+    job: str
+    invocation: str
+    enabled: str
+    result: str
+    status: str
+
+    @property
+    def ended(self) -> bool:
+        """Nothing of it runs, and systemd starts nothing by itself."""
+        return self.active in _ENDED
+
+    @property
+    def runs(self) -> bool:
+        """It is ready."""
+        return self.active in _RUNS
+
+    @property
+    def up(self) -> bool:
+        """It runs, or comes up by itself; one that somebody is stopping does not."""
+        return self.runs or self.active == "activating"
+
+
 class Unit:
-    """One unit, and the control group that it had at the first look: systemd forgets that of a stopped one."""
+    """One unit, and how it was at the first look: systemd forgets the control group of a stopped one."""
 
     def __init__(self, name: str, deadline: Deadline) -> None:
         self.name = name
-        told = _show(name, deadline)
-        if told.get("LoadState") in (None, "", "not-found", "bad-setting", "error"):
-            found = told.get("LoadState") or "unknown"
+        self.first = self.look(deadline)
+        if self.first.load in ("", "not-found", "bad-setting", "error"):
+            found = self.first.load or "unknown"
             raise Refused(
                 f"systemd does not know {name} here ({found}): is it the unit's name? systemctl status {name}"
             )
-        self.group = told.get("ControlGroup") or self._former_group(told.get("Slice") or "system.slice", deadline)
+        self.group = self.first.group or self._former_group(self.first.slice or "system.slice", deadline)
+
+    def look(self, deadline: Deadline) -> Standing:
+        """How it is now. Raises NotDone."""
+        said = _systemctl(["show", "--no-pager", f"--property={_PROPERTIES}", "--", self.name], deadline)
+        told = dict(line.partition("=")[::2] for line in said.splitlines())
+        return Standing(*(told.get(name, "") for name in _PROPERTIES.split(",")))
 
     def _former_group(self, slice_name: str, deadline: Deadline) -> str:
         """Where a stopped unit had its processes: one may have been left there. In a container, below its root."""
@@ -79,17 +117,18 @@ class Unit:
         pids = self.processes()
         if pids:
             return f"processes of {self.name} live on after SIGKILL: {', '.join(map(str, pids))}"
-        told = _show(self.name, deadline)
-        if told.get("ActiveState") not in _ENDED:
-            return f"{self.name} is {told.get('ActiveState')} ({told.get('SubState')})"
-        if told.get("Job", "0") not in ("", "0"):
+        seen = self.look(deadline)
+        if not seen.ended:
+            return f"{self.name} is {seen.active} ({seen.sub})"
+        if seen.job not in ("", "0"):
             return f"a job of {self.name} is still queued"
         return ""
 
-
-def _show(name: str, deadline: Deadline) -> Mapping[str, str]:
-    said = _systemctl(["show", "--no-pager", f"--property={_PROPERTIES}", "--", name], deadline)
-    return dict(line.partition("=")[::2] for line in said.splitlines())
+    def start(self, deadline: Deadline) -> None:
+        """Order it, whatever a start limit says: it had run, and was not let run on. Raises NotDone."""
+        with contextlib.suppress(NotDone):  # systemd has forgotten the unit, and its limit
+            _systemctl(["reset-failed", "--", self.name], deadline)
+        _systemctl(["start", "--no-block", "--", self.name], deadline)
 
 
 def _systemctl(words: list[str], deadline: Deadline) -> str:

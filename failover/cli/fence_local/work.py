@@ -14,6 +14,7 @@ from failover.cli.fence_local.allowed import Allowed
 from failover.cli.fence_local.controller import ControllerProcesses
 from failover.cli.fence_local.outcome import Deadline, NotDone, Refused
 from failover.cli.fence_local.proc import kill_with_descendants, listening, lives, owners_of_sockets, started_at
+from failover.cli.fence_local.stopped import Stopped, pass_on, remember
 from failover.cli.fence_local.units import Unit, is_systemd_here
 from failover.daemon.identity import IdentityError, read_machine_id
 from failover.support.fence_request import FenceRequest
@@ -126,6 +127,7 @@ def fence(asked: FenceRequest, allowed: Allowed, deadline: Deadline) -> dict[str
     processes.take_turn(deadline)
     processes.refuse_stale(asked.epoch)
     processes.raise_floor(asked.epoch)
+    _note_what_is_owed(endings[:-1], asked.epoch)
     for ending in endings[:-1]:  # the controller first: it must not promote meanwhile
         ending.stop(deadline)
     ended = processes.end(deadline)
@@ -141,6 +143,17 @@ def fence(asked: FenceRequest, allowed: Allowed, deadline: Deadline) -> dict[str
         "controller": ended,
         "ports": list(asked.ports),
     }
+
+
+def _note_what_is_owed(controllers: list[Ending], epoch: int) -> None:
+    """Only what this strike stops, or one before it has stopped, may ever be given back."""
+    for unit in controllers:
+        if isinstance(unit, Unit):
+            seen = unit.first
+            if seen.up:
+                remember(Stopped(unit.name, boot_id(), epoch, seen.invocation, seen.enabled))
+            else:
+                pass_on(unit.name, boot_id(), seen.invocation, epoch)
 
 
 def _endings(asked: FenceRequest, allowed: Allowed, deadline: Deadline) -> list[Ending]:
