@@ -6,6 +6,7 @@ Knows HTTP and problem details; knows no command.
 from __future__ import annotations
 
 import ssl
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -94,14 +95,17 @@ class Client:
 
 
 def _trust(where: Whereabouts) -> ssl.SSLContext | bool:
-    """Raises CommandFailed: a CA that cannot be used is no reason to believe anybody."""
-    if not where.url.startswith("https://"):
-        return False  # nothing is loaded that is not needed
-    if where.ca is None:
+    """Whom to believe; False: nobody is asked for a certificate. Raises CommandFailed."""
+    return trust_in(where.ca) if where.url.startswith("https://") else False  # nothing is loaded that is not needed
+
+
+def trust_in(ca: Path | None) -> ssl.SSLContext:
+    """Whom to believe: this CA, or the system's own. Raises CommandFailed."""
+    if ca is None:
         return ssl.create_default_context()
     try:
-        return client_context(TlsFiles(str(where.ca)))
-    except TlsFilesError as error:
+        return client_context(TlsFiles(str(ca)))
+    except TlsFilesError as error:  # a CA that cannot be used is no reason to believe anybody
         raise CommandFailed(str(error), "name the CA's file with --ca FILE", ExitCode.REFUSED) from None
 
 

@@ -15,20 +15,21 @@ def watch(
     config: options.Config = None,
     url: options.Url = None,
     token_file: options.TokenFile = None,
+    ca: options.Ca = None,
     json: options.Json = False,
 ) -> None:
     """Every node as it changes, until Ctrl-C. `--json`: one line for each piece of news."""
     import asyncio
 
-    from failover.cli.client import Client
+    from failover.cli.client import Client, trust_in
     from failover.cli.watching.run import Watch
     from failover.cli.watching.streams import Place
     from failover.cli.whereabouts import find
 
-    where = find(config, url, token_file)
+    where = find(config, url, token_file, ca)
     with Client(where) as client:
         cluster = client.get("/v1/cluster")  # a wrong address is said at once, not tried for ever
-    home = Place(where.url, where.socket_path, where.token)
+    home = Place(where.url, where.socket_path, where.token, trust_in(where.ca) if where.https else None)
     try:
         asyncio.run(Watch(home, cluster, _screen(json)).run())
     except KeyboardInterrupt:  # before the signals were waited for: the same end

@@ -26,13 +26,15 @@ _CONNECT_S = 2.0
 class Whereabouts:
     """How to reach the controller: by `socket_path` or, where that is None, by `url` with `token`.
 
-    `tried` says why the socket is not used. `ca`: who vouches for an https API; None: the system's own CAs.
+    `tried` says why the socket is not used. `https`: the service's API speaks it, to the outside. `ca`: who vouches for
+    an https API; None: the system's own CAs.
     """
 
     socket_path: Path | None
     url: str
     token: str = ""
     tried: str = ""
+    https: bool = False
     ca: Path | None = None
 
 
@@ -57,18 +59,19 @@ def find(config: Path | None, url: str | None, token_file: Path | None, ca: Path
     if ca is None and os.environ.get(CA_ENV):
         ca = Path(os.environ[CA_ENV])
     if url is not None:
-        return Whereabouts(None, _full(url), token, ca=ca)
+        full = _full(url)
+        return Whereabouts(None, full, token, https=full.startswith("https://"), ca=ca)
     settings = read(config_file(config))
-    path = socket_path(settings)
+    path, api = socket_path(settings), _api(settings)
+    tls = api.get("tls")
+    https = isinstance(tls, dict)
+    if isinstance(tls, dict):
+        ca = ca or Path(str(tls.get("ca") or ""))
     refused = _why_not(path)
     if not refused:
-        return Whereabouts(path, "http://local", token)
-    api = _api(settings)
-    tls = api.get("tls")
-    if not isinstance(tls, dict):
-        return Whereabouts(None, _full(_listen(api)), token, refused)
-    name = str(api.get("advertise") or _listen(api))  # which its certificate is for
-    return Whereabouts(None, f"https://{name}", token, refused, ca or Path(str(tls.get("ca") or "")))
+        return Whereabouts(path, "http://local", token, "", https, ca)
+    name = str(api.get("advertise") or _listen(api)) if https else _listen(api)  # which its certificate is for
+    return Whereabouts(None, f"https://{name}" if https else _full(name), token, refused, https, ca)
 
 
 def socket_path(settings: dict[str, Any]) -> Path:

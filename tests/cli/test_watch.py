@@ -14,9 +14,11 @@ from failover.cli.watching.screens import head, picture, problems, row
 from failover.cli.watching.sight import QUIET_FOR_S, Seen, Sight, View
 from failover.cli.watching.streams import _NotHeard, events_of
 from failover.core.values import Role
+from failover.support.tls import TlsFiles
 from tests.api.fakes import DB1, DB2, InMemoryController, ServedController, active_snapshot, member, standby_snapshot
-from tests.cli.conftest import Run, write_config
+from tests.cli.conftest import Run, run_command, write_config
 from tests.cli.watching import Watching
+from tests.servers.authority import Authority, missing
 from tests.servers.wait import eventually
 
 CLUSTER: View = {
@@ -71,6 +73,39 @@ def test_every_change_on_every_node_is_one_line_and_an_interrupt_is_a_good_end(
     assert (code, errors) == (0, "")
     assert "status" not in last, "S11: nothing is told of a stale controller"
     assert {one["event"] for one in watching.news} == {"found", "status", "stale"}
+
+
+@pytest.mark.skipif(bool(missing()), reason="no openssl")
+def test_every_controller_of_a_service_that_speaks_https_is_heard_by_https(
+    controller: InMemoryController, tmp_path: Path
+) -> None:
+    second, authority = InMemoryController(shown=standby_snapshot()), Authority(tmp_path / "ca")
+    cert, key = authority.issue("db1")
+    files = TlsFiles("", str(cert), str(key))
+    (tmp_path / "orders-db").mkdir()
+    (tmp_path / "other").mkdir()
+    with (
+        ServedController(controller, tmp_path / "orders-db", tls=files) as one,
+        ServedController(second, tmp_path / "other", tls=files) as other,
+    ):
+        addresses = [served.url.removeprefix("https://") for served in (one, other)]
+        members = (member(DB1, Role.ACTIVE, epoch=7, address=addresses[0]), member(DB2, address=addresses[1]))
+        controller.shown = active_snapshot(members=members)
+        config = tmp_path / "orders-db.yaml"
+        tls = f"{{cert: {cert}, key: {key}, ca: {authority.path}}}"
+        api = f"{{listen: '{addresses[0]}', tls: {tls}}}"
+        config.write_text(f"service: orders-db\nstate_dir: {tmp_path}\napi: {api}\n")
+        with Watching(config, "--json") as by_socket:
+            by_socket.tells("db2", "status", "standby")
+            assert by_socket.interrupt() == (0, "")
+        config.write_text(f"service: orders-db\nstate_dir: {tmp_path}/none\napi: {api}\n")
+        with Watching(config, "--json") as by_https:
+            told = by_https.tells("db1", "status", "active")
+            by_https.tells("db2", "status", "standby", told)
+            assert by_https.interrupt() == (0, "")
+        stranger = Authority(tmp_path / "stranger").path
+        refused = run_command("watch", "--config", config, "--ca", stranger)
+        assert (refused.code, "certificate verify failed" in refused.err) == (11, True)
 
 
 def test_what_changes_with_time_alone_is_no_news() -> None:

@@ -50,7 +50,7 @@ class Watch:
         self._add(self._home_name, self._home)
         for member in cluster["members"]:
             if member["node"] != self._home_name and member["address"]:
-                self._add(member["node"], Place(f"http://{member['address']}"))
+                self._add(member["node"], self._home.peer(member["address"]))
 
     def _add(self, name: str, place: Place) -> None:
         address = str(place.socket_path or place.url)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +28,19 @@ NOT_OURS = "what answers there is no controller"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a controller is: its Unix socket, or its URL. The token goes to nobody but who it was given for."""
+    """Where a controller is: its Unix socket, or its URL. The token goes to nobody but who it was given for.
+
+    `trust`: whom to believe over https; None: the service's controllers do not speak it.
+    """
 
     url: str
     socket_path: Path | None = None
     token: str = ""
+    trust: ssl.SSLContext | None = None
+
+    def peer(self, address: str) -> Place:
+        """Another controller of the same service."""
+        return Place(f"{'http' if self.trust is None else 'https'}://{address}", trust=self.trust)
 
 
 class _NotHeard(Exception):
@@ -42,7 +51,9 @@ def client_of(place: Place) -> httpx.AsyncClient:
     """Raises httpx.InvalidURL for an address that is none."""
     return httpx.AsyncClient(
         base_url=place.url,
-        transport=httpx.AsyncHTTPTransport(uds=str(place.socket_path) if place.socket_path else None),
+        transport=httpx.AsyncHTTPTransport(
+            verify=place.trust or False, uds=str(place.socket_path) if place.socket_path else None, trust_env=False
+        ),
         timeout=httpx.Timeout(SILENT_S, connect=CONNECT_S),
         headers={"Authorization": f"Bearer {place.token}"} if place.token else {},
         trust_env=False,
@@ -131,6 +142,8 @@ def _object(text: str) -> View:
 
 def words_of(error: Exception) -> str:
     """Why it is not heard."""
+    if isinstance(error, httpx.ConnectError) and "SSL" in str(error):
+        return f"does not answer: {str(error)[:160]}"
     if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
         return "does not answer: no connection"
     if isinstance(error, httpx.TimeoutException):
