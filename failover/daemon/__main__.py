@@ -56,6 +56,7 @@ def _command_line(words: list[str]) -> tuple[Path, bool]:
 
 
 def _run(path: Path) -> int:
+    gc.disable()  # until `run` has made its parts: looking through what stays anyway is a seventh of a start
     from config import ConfigError, load
 
     try:
