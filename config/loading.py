@@ -11,7 +11,6 @@ from pydantic import ValidationError
 
 from config import checks, draft
 from config.documents import Document, SyntaxProblemError, parse
-from config.explain import findings_of
 from config.files import read_text
 from config.models import Config
 from config.problems import ConfigError, Finding, KeyPath, Problem, in_file_order
@@ -72,6 +71,8 @@ def _judge(document: Document, context: object, others: Iterable[Check]) -> tupl
     try:
         config = Config.model_validate(document.data, context=context)
     except ValidationError as error:
+        from config.explain import findings_of  # only now: a daemon whose file is sound never needs it
+
         findings += _new(findings_of(error, document.data), findings)
         rest = draft.of_rest(document.data, findings, context)
         return None, findings + _checked(rest, others)

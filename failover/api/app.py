@@ -5,11 +5,14 @@ Knows no server: `failover.api.server` runs it.
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI
 
 from failover.api import events, fences, health, orders, paging, peer, problems, reading
 from failover.api.access import Tokens
 from failover.api.envelope import Envelope
+from failover.api.forms import schemas_of
 from failover.api.front import Front
 from failover.api.metrics import endpoint as metrics
 from failover.ports.controller import Controller
@@ -21,12 +24,21 @@ _ABOUT = (
 )
 
 
+class _Api(FastAPI):
+    """With the orders' forms in its description: no endpoint has them as a parameter, where FastAPI would find them."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            super().openapi()["components"] = {"schemas": schemas_of([*orders.FORMS, *fences.FORMS])}
+        return super().openapi()
+
+
 def create_app(controller: Controller, tokens: Tokens, peer_auth: PeerAuth | None, stale_after_s: float) -> FastAPI:
     """The application in front of `controller`. Older snapshots than `stale_after_s` seconds are not shown (S11).
 
     `peer_auth` None: demands of peers are refused. `app.state.front.closing` ends open streams when set.
     """
-    app = FastAPI(
+    app = _Api(
         title="failoverd",
         description=_ABOUT,
         version="1",

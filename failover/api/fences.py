@@ -4,17 +4,17 @@ Checks form and rights; whether an order can be carried out is the controller's 
 """
 
 import logging
-from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
 from failover.api import fence_views, views
-from failover.api.access import Access, Caller, authorize, require
+from failover.api.access import Access, Caller, require
+from failover.api.forms import LONGEST_NAME, NODE, Order, let_in, node_of, parameter, read, read_if_any, takes
 from failover.api.front import Front, in_time
-from failover.api.orders import NODE, REASON, SWITCH, NodeName, Order, Reason
+from failover.api.orders import REASON, SWITCH, NodeName, Reason
 from failover.api.problems import ProblemError
 from failover.ports.controller import OrderRefused
 
@@ -23,9 +23,10 @@ METHOD = "the name of a fence method (text, at most 64 characters)"
 
 _log = logging.getLogger("failover.api")
 _REFUSED: dict[int | str, dict[str, Any]] = {409: {"description": "Refused; `check` names the check that failed"}}
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "Nothing is known of that node"}}
 _TAKEN: dict[int | str, dict[str, Any]] = {202: {"description": "A record to poll at `Location`"}, **_REFUSED}
 
-Target = Annotated[str, Path(min_length=1, max_length=64, description=NODE)]
+_TARGET = parameter("node", "path", NODE, minLength=1, maxLength=LONGEST_NAME)
 
 
 class ProbeOrder(Order):
@@ -50,6 +51,9 @@ class ConfirmOrder(Order):
     override: bool = Field(False, description=f"{SWITCH}; true: although something of it still seems to be alive")
 
 
+FORMS = (ProbeOrder, TrialOrder, ConfirmOrder)
+
+
 def install(app: FastAPI, front: Front) -> None:
     """Add fencing to `app`."""
     router = APIRouter(prefix="/v1/fence", tags=["fencing"])
@@ -59,37 +63,16 @@ def install(app: FastAPI, front: Front) -> None:
     app.include_router(router)
 
 
-def _reader(front: Front) -> Callable[[Request], Caller]:
-    async def let_in(request: Request) -> Caller:
-        caller = authorize(request, front.tokens, Access.READ)
-        front.fresh()
-        return caller
-
-    return Depends(let_in)  # type: ignore[no-any-return]
-
-
-def _caller(front: Front, order: type[Order], least: Access) -> Callable[[Request], Caller]:
-    expected = {name: field.description or "" for name, field in order.model_fields.items()}
-
-    async def let_in(request: Request) -> Caller:
-        request.state.expected = expected
-        caller = authorize(request, front.tokens, least)
-        front.fresh()
-        return caller
-
-    return Depends(let_in)  # type: ignore[no-any-return]
-
-
 def _add_readings(router: APIRouter, front: Front) -> None:
     @router.get("")
-    async def overview(caller: Annotated[Caller, _reader(front)]) -> Response:  # noqa: ARG001
+    async def overview(caller: Annotated[Caller, let_in(front, Access.READ)]) -> Response:  # noqa: ARG001
         """Levels, methods, proofs towards each peer, quarantines, last strikes, what is given back. Role: read."""
         snapshot, now_s = front.fresh()
         fences = front.controller.fences
         return JSONResponse(fence_views.overview(snapshot, fences.sight(), fences.strikes(), now_s))
 
     @router.get("/history")
-    async def history(caller: Annotated[Caller, _reader(front)]) -> Response:  # noqa: ARG001
+    async def history(caller: Annotated[Caller, let_in(front, Access.READ)]) -> Response:  # noqa: ARG001
         """Fences, tests, confirmations of the whole service, and this node's newest strikes. Role: read."""
         try:
             lines, told = await front.history(), ""
@@ -99,21 +82,18 @@ def _add_readings(router: APIRouter, front: Front) -> None:
         strikes = [fence_views.struck(one) for one in front.controller.fences.strikes()]
         return JSONResponse({"history": found, "strikes": strikes, "history_error": told})
 
-    @router.get("/{node}/plan", responses={404: {"description": "Nothing is known of that node"}})
-    async def plan(node: Target, caller: Annotated[Caller, _reader(front)]) -> Response:  # noqa: ARG001
+    @router.get("/{node}/plan", responses=_UNKNOWN, openapi_extra=_TARGET)
+    async def plan(request: Request, caller: Annotated[Caller, let_in(front, Access.READ)]) -> Response:  # noqa: ARG001
         """The exact order, resolved parameters, deadlines and worst case, without touching anything. Role: read."""
-        made = await in_time(front.controller.fences.plan(node))
+        made = await in_time(front.controller.fences.plan(node_of(request)))
         return JSONResponse(fence_views.plan(made, front.controller.now_s()))
 
 
 def _add_probe(router: APIRouter, front: Front) -> None:
-    @router.post("/{node}/probe", responses=_REFUSED)
-    async def probe(
-        node: Target,
-        caller: Annotated[Caller, _caller(front, ProbeOrder, Access.OPERATE)],
-        order: ProbeOrder | None = None,
-    ) -> Response:
+    @router.post("/{node}/probe", responses=_REFUSED, openapi_extra=_TARGET | takes(ProbeOrder, required=False))
+    async def probe(request: Request, caller: Annotated[Caller, let_in(front, Access.OPERATE)]) -> Response:
         """Ask the devices now whether a living peer could be fenced. Changes nothing. Role: operate."""
+        node, order = node_of(request), await read_if_any(request, ProbeOrder)
         method = order.method if order is not None else None
         _log.info("order by %s: probe %s %s", caller.name, node, method or "")
         found = await in_time(front.controller.fences.probe(node, method, caller.name), PROBE_LIMIT_S)
@@ -122,13 +102,10 @@ def _add_probe(router: APIRouter, front: Front) -> None:
 
 
 def _add_strikes(router: APIRouter, front: Front) -> None:
-    @router.post("/{node}/test", status_code=202, responses=_TAKEN)
-    async def test(
-        node: Target,
-        order: TrialOrder,
-        caller: Annotated[Caller, _caller(front, TrialOrder, Access.OPERATE)],
-    ) -> Response:
+    @router.post("/{node}/test", status_code=202, responses=_TAKEN, openapi_extra=_TARGET | takes(TrialOrder))
+    async def test(request: Request, caller: Annotated[Caller, let_in(front, Access.OPERATE)]) -> Response:
         """Really strike a living standby, and give back what was taken. Role: operate; with `force`: admin."""
+        node, order = node_of(request), await read(request, TrialOrder)
         if order.force:
             require(caller, Access.ADMIN)
         if not order.live:
@@ -147,13 +124,10 @@ def _add_strikes(router: APIRouter, front: Front) -> None:
         location = f"/v1/operations/{operation.id}"
         return JSONResponse({**views.operation(operation), "location": location}, 202, {"Location": location})
 
-    @router.post("/{node}/confirm", responses=_REFUSED)
-    async def confirm(
-        node: Target,
-        order: ConfirmOrder,
-        caller: Annotated[Caller, _caller(front, ConfirmOrder, Access.ADMIN)],
-    ) -> Response:
+    @router.post("/{node}/confirm", responses=_REFUSED, openapi_extra=_TARGET | takes(ConfirmOrder))
+    async def confirm(request: Request, caller: Annotated[Caller, let_in(front, Access.ADMIN)]) -> Response:
         """An operator's word that the last active is off, for exactly this breadcrumb. Role: admin."""
+        node, order = node_of(request), await read(request, ConfirmOrder)
         _log.info("order by %s: confirm that %s is off: %s", caller.name, node, order.reason)
         asked = front.controller.fences.confirm(node, order.reason, order.override, caller.name)
         return JSONResponse(fence_views.confirmed(await in_time(asked)))

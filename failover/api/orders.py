@@ -4,16 +4,17 @@ Checks form and rights; whether an order can be carried out is the controller's 
 """
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from config.durations import Duration, format_duration
 from failover.api import views
-from failover.api.access import Access, Caller, authorize, require
+from failover.api.access import Access, Caller, require
+from failover.api.forms import LONGEST_NAME, NODE, Order, let_in, read, read_if_any, takes
 from failover.api.front import Front, in_time
 from failover.api.problems import ProblemError
 from failover.core.values import Control
@@ -21,20 +22,13 @@ from failover.ports.controller import Operation
 
 _log = logging.getLogger("failover.api")
 _ONE_LINE = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"  # no control characters: these words end up in logs
-NodeName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_ONE_LINE)]
+NodeName = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NAME, pattern=_ONE_LINE)]
 Reason = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=_ONE_LINE),
 ]
-NODE = "the name of a node (text, at most 64 characters)"
 REASON = "a reason in one line (text, at most 500 characters)"
 SWITCH = "true or false"
-
-
-class Order(BaseModel):
-    """An order's body. `expected` words for people what each field takes."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=False)
 
 
 class SwitchoverOrder(Order):
@@ -77,6 +71,7 @@ class UndrainOrder(Order):
     node: NodeName = Field(description=NODE)
 
 
+FORMS = (SwitchoverOrder, FailoverOrder, PauseOrder, ResumeOrder, DrainOrder, UndrainOrder)
 Given = TypeVar("Given")
 
 
@@ -87,19 +82,6 @@ def install(app: FastAPI, front: Front) -> None:
     _add_pauses(router, front)
     _add_drains(router, front)
     app.include_router(router)
-
-
-def _caller(front: Front, order: type[Order], least: Access) -> Callable[[Request], Caller]:
-    """The dependency that lets a caller in; who is not let in learns nothing about the body."""
-    expected = {field.alias or name: field.description or "" for name, field in order.model_fields.items()}
-
-    async def let_in(request: Request) -> Caller:
-        request.state.expected = expected
-        caller = authorize(request, front.tokens, least)
-        front.fresh()
-        return caller
-
-    return Depends(let_in)  # type: ignore[no-any-return]
 
 
 async def _give(caller: Caller, words: str, answer: Awaitable[Given]) -> Given:
@@ -123,22 +105,18 @@ _ACCEPTED: dict[int | str, dict[str, Any]] = {
 
 
 def _add_moves(router: APIRouter, front: Front) -> None:
-    @router.post("/switchover", status_code=202, responses=_ACCEPTED)
-    async def switchover(
-        order: SwitchoverOrder,
-        caller: Annotated[Caller, _caller(front, SwitchoverOrder, Access.OPERATE)],
-    ) -> Response:
+    @router.post("/switchover", status_code=202, responses=_ACCEPTED, openapi_extra=takes(SwitchoverOrder))
+    async def switchover(request: Request, caller: Annotated[Caller, let_in(front, Access.OPERATE)]) -> Response:
         """A planned hand-over, after its pre-flight checks. Role: operate."""
+        order = await read(request, SwitchoverOrder)
         words = f"switchover from {order.source} to {order.target}: {order.reason}"
         asked = front.controller.switchover(order.source, order.target, order.reason, caller.name)
         return _accepted(await _give(caller, words, asked))
 
-    @router.post("/failover", status_code=202, responses=_ACCEPTED)
-    async def failover(
-        order: FailoverOrder,
-        caller: Annotated[Caller, _caller(front, FailoverOrder, Access.ADMIN)],
-    ) -> Response:
+    @router.post("/failover", status_code=202, responses=_ACCEPTED, openapi_extra=takes(FailoverOrder))
+    async def failover(request: Request, caller: Annotated[Caller, let_in(front, Access.ADMIN)]) -> Response:
         """With no active: make a node active, fencing whom it must. Role: admin."""
+        order = await read(request, FailoverOrder)
         if not order.force:
             raise ProblemError(
                 422,
@@ -152,40 +130,35 @@ def _add_moves(router: APIRouter, front: Front) -> None:
 
 
 def _add_pauses(router: APIRouter, front: Front) -> None:
-    @router.post("/pause")
-    async def pause(
-        order: PauseOrder, caller: Annotated[Caller, _caller(front, PauseOrder, Access.OPERATE)]
-    ) -> Response:
+    @router.post("/pause", openapi_extra=takes(PauseOrder))
+    async def pause(request: Request, caller: Annotated[Caller, let_in(front, Access.OPERATE)]) -> Response:
         """Automatic moves off for the service. Role: operate."""
+        order = await read(request, PauseOrder)
         asked = front.controller.pause(order.reason, caller.name, order.duration)
         limit = "" if order.duration is None else f" for {format_duration(order.duration)}"
         return _standing(await _give(caller, f"pause{limit}: {order.reason}", asked))
 
-    @router.post("/resume")
-    async def resume(
-        caller: Annotated[Caller, _caller(front, ResumeOrder, Access.OPERATE)],
-        order: ResumeOrder | None = None,  # noqa: ARG001 (its form is checked)
-    ) -> Response:
+    @router.post("/resume", openapi_extra=takes(ResumeOrder, required=False))
+    async def resume(request: Request, caller: Annotated[Caller, let_in(front, Access.OPERATE)]) -> Response:
         """Automatic moves on again. Role: operate. `after_resume` in /v1/cluster tells what would move."""
+        await read_if_any(request, ResumeOrder)
         return _standing(await _give(caller, "resume", front.controller.resume(caller.name)))
 
 
 def _add_drains(router: APIRouter, front: Front) -> None:
-    @router.post("/drain")
-    async def drain(
-        order: DrainOrder, caller: Annotated[Caller, _caller(front, DrainOrder, Access.OPERATE)]
-    ) -> Response:
+    @router.post("/drain", openapi_extra=takes(DrainOrder))
+    async def drain(request: Request, caller: Annotated[Caller, let_in(front, Access.OPERATE)]) -> Response:
         """A node hands over and stays out. Role: operate; with `force`: admin."""
+        order = await read(request, DrainOrder)
         if order.force:
             require(caller, Access.ADMIN)
         words = f"drain {order.node}{' by force' if order.force else ''}"
         asked = front.controller.drain(order.node, order.force, caller.name)
         return _standing(await _give(caller, words, asked))
 
-    @router.post("/undrain")
-    async def undrain(
-        order: UndrainOrder, caller: Annotated[Caller, _caller(front, UndrainOrder, Access.OPERATE)]
-    ) -> Response:
+    @router.post("/undrain", openapi_extra=takes(UndrainOrder))
+    async def undrain(request: Request, caller: Annotated[Caller, let_in(front, Access.OPERATE)]) -> Response:
         """A node may campaign again. Role: operate."""
+        order = await read(request, UndrainOrder)
         asked = front.controller.undrain(order.node, caller.name)
         return _standing(await _give(caller, f"undrain {order.node}", asked))

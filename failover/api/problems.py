@@ -10,7 +10,6 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
@@ -64,7 +63,6 @@ def install(app: FastAPI) -> None:
     """Let every kind of failure be answered as a problem; what nobody foresaw is answered by `Envelope`."""
     app.add_exception_handler(ProblemError, _given)
     app.add_exception_handler(OrderRefused, _refused)
-    app.add_exception_handler(RequestValidationError, _unacceptable)
     app.add_exception_handler(HTTPException, _plain)
 
 
@@ -80,13 +78,6 @@ async def _refused(request: Request, error: Exception) -> Response:
     status = error.status if error.status in _STATUSES else HTTPStatus.CONFLICT
     problem = ProblemError(status, "order-refused", str(error), more={"check": error.check})
     return answer(problem, request.url.path)
-
-
-async def _unacceptable(request: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    expected: dict[str, str] = getattr(request.state, "expected", {})
-    return answer(unacceptable(error.errors(), expected), request.url.path)
 
 
 def unacceptable(errors: Any, expected: Mapping[str, str]) -> ProblemError:
@@ -117,8 +108,6 @@ def _whole(expected: Mapping[str, str]) -> str:
 async def _plain(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
-    if error.status_code == HTTPStatus.BAD_REQUEST:  # a body that could not be parsed at all
-        return await _unacceptable(request, RequestValidationError([{"loc": ("body",)}]))
     status = HTTPStatus(error.status_code)
     asked = f"{request.method} {request.url.path}"
     detail = {

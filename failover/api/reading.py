@@ -1,17 +1,19 @@
 """What may be read: status, cluster, history, one operation. Open to everybody; changes nothing."""
 
-from typing import Annotated
+from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from failover.api import views
 from failover.api.advice import after_resume
+from failover.api.forms import parameter
 from failover.api.front import Front, in_time
 from failover.api.problems import ProblemError
 
 MOST_LINES = 1000
 USUAL_LINES = 100
+_LIMIT = parameter("limit", "query", f"A number from 1 to {MOST_LINES}", default=str(USUAL_LINES))
 
 
 def install(app: FastAPI, front: Front) -> None:
@@ -37,21 +39,25 @@ def _add_states(router: APIRouter, front: Front) -> None:
 
 
 def _add_records(router: APIRouter, front: Front) -> None:
-    @router.get("/history", description="The service's history, oldest first; `limit` lines of it.")
-    async def history(
-        limit: Annotated[str, Query(description=f"A number from 1 to {MOST_LINES}")] = str(USUAL_LINES),
-    ) -> Response:
+    told = "The service's history, oldest first; `limit` lines of it."
+
+    @router.get("/history", description=told, openapi_extra=_LIMIT)
+    async def history(request: Request) -> Response:
+        limit = request.query_params.get("limit", str(USUAL_LINES))
         number = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) <= 4 else 0
         if not 1 <= number <= MOST_LINES:
             raise _not_a_limit()
         lines = await front.history()
         return JSONResponse({"history": lines[-number:], "known": len(lines)})
 
-    @router.get("/operations/{id}", description="An order under way, or ended and still remembered.")
-    async def operation(id: str) -> Response:  # noqa: A002
-        found = await in_time(front.controller.operation(id))
+    told = "An order under way, or ended and still remembered."
+
+    @router.get("/operations/{id}", description=told, openapi_extra=parameter("id", "path"))
+    async def operation(request: Request) -> Response:
+        name = str(request.path_params["id"])
+        found = await in_time(front.controller.operation(name))
         if found is None:
-            raise ProblemError(404, "", f"no operation {id[:80]!r} is remembered", "look at /v1/history")
+            raise ProblemError(404, "", f"no operation {name[:80]!r} is remembered", "look at /v1/history")
         return JSONResponse(views.operation(found))
 
 

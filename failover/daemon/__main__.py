@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import logging
 import sys
@@ -30,23 +29,34 @@ def package_version() -> str:
 
 
 def main() -> None:
-    """Parse the command line, load the configuration, run until told to stop."""
-    parser = argparse.ArgumentParser(prog="failoverd", description="The failover controller of one service.")
-    parser.add_argument("config", type=Path, help="the YAML file; check it first: failoverctl check-config FILE")
-    parser.add_argument("--verbose", action="store_true", help="log every event, not only what changes")
-    parser.add_argument("--version", action="version", version=f"failoverd {package_version()}")
-    options = parser.parse_args()
+    """Read the command line, load the configuration, run until told to stop."""
+    path, verbose = _command_line(sys.argv[1:])
     logging.basicConfig(
         stream=sys.stderr,
-        level=logging.DEBUG if options.verbose else logging.INFO,
+        level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
     for noisy in ("asyncio", "kazoo", "failoverd.store"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    sys.exit(_run(options.config))
+    sys.exit(_run(path))
+
+
+def _command_line(words: list[str]) -> tuple[Path, bool]:
+    """The configuration file, and whether to log every event. Exits by itself on --help, --version and mistakes."""
+    if len(words) == 1 and not words[0].startswith("-"):  # as the unit says it: 0.4 MB less than with argparse
+        return Path(words[0]), False
+    import argparse
+
+    parser = argparse.ArgumentParser(prog="failoverd", description="The failover controller of one service.")
+    parser.add_argument("config", type=Path, help="the YAML file; check it first: failoverctl check-config FILE")
+    parser.add_argument("--verbose", action="store_true", help="log every event, not only what changes")
+    parser.add_argument("--version", action="version", version=f"failoverd {package_version()}")
+    options = parser.parse_args(words)
+    return options.config, options.verbose
 
 
 def _run(path: Path) -> int:
+    gc.disable()  # until `run` has made its parts: looking through what stays anyway is a seventh of a start
     from config import ConfigError, load
 
     try:

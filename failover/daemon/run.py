@@ -64,6 +64,7 @@ async def _main(config: Config, folder: StateFolder, version: str, examine: Exam
     loop = asyncio.get_running_loop()
     ending = _Ending()
     parts = await compose(config, folder, version, ending.say)
+    gc.enable()
     fail_stop = FailStop(folder.path, parts.works.controller.dump)
     loop.set_exception_handler(lambda _, context: fail_stop.on_exception(context))
     threading.excepthook = lambda raised: fail_stop.now(f"a thread ended: {raised.exc_value}", raised.exc_value)

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import _signal as signal  # type: ignore[import-not-found]
 import _socket as socket
-import ctypes
 import marshal
 import os
 import select
@@ -217,6 +216,8 @@ class Spawner:
         self.directory = directory
         self.hooks: dict[str, Hook] = {}
         self.pid = os.getpid()
+        import ctypes  # here: the controller, which imports this module too, has no need of it
+
         self.prctl = ctypes.CDLL(None, use_errno=True).prctl
         self.boot_id = boot_id()
         self.controller = os.getppid()

@@ -96,6 +96,12 @@ def test_a_confirmation_that_is_not_one_is_refused(
     assert controller.orders == []
 
 
+def test_what_cannot_be_the_name_of_a_node_is_refused_in_plain_words(ask: httpx.Client) -> None:
+    answer = ask.get(f"/v1/fence/{'x' * 65}/plan", headers=bearer(READ))
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("node: cannot be used, expected the name of a node")
+
+
 def test_a_confirmation_tells_what_was_written(ask: httpx.Client, controller: InMemoryController) -> None:
     told = ask.post("/v1/fence/db2/confirm", json=ORDERS["confirm"], headers=bearer(ADMIN)).json()
     assert (told["node"], told["machine_id"], told["epoch"], told["version"]) == ("db2", "machine-2", 7, 3)

@@ -1,6 +1,7 @@
 """Reads: status, cluster, history, operations, events."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -241,3 +242,10 @@ def test_the_description_names_every_endpoint_and_the_docs_need_no_other_host(as
     assert docs.status_code == 200
     for outside in ("http://", "https://", "//cdn"):
         assert outside not in docs.text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_whatever_the_description_refers_to_is_in_it(ask: httpx.Client) -> None:
+    answer = ask.get("/openapi.json")
+    named = set(re.findall(r'"\$ref":"#/components/schemas/(\w+)"', answer.text))
+    assert "SwitchoverOrder" in named
+    assert named == set(answer.json()["components"]["schemas"])

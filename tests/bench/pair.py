@@ -31,7 +31,8 @@ from tests.servers.wait import eventually
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SERVICE_PROGRAM = Path(__file__).with_name("service.py")
-AS_THE_UNIT = ("env", "PYTHONNODEBUGRANGES=1")  # as in systemd/failoverd@.service
+# As in systemd/failoverd@.service; and what is installed there is compiled: else each start compiles it anew.
+AS_THE_UNIT = ("env", "--unset=PYTHONDONTWRITEBYTECODE", "PYTHONNODEBUGRANGES=1")
 TOKEN = "t0ken-of-the-bench"
 SOON_S = 15.0
 # Everything else is at its default. The bench kills the same service again and again, which a controller is right to

@@ -38,7 +38,6 @@ from failover.stores.zookeeper.client import Owner, SessionClient
 from failover.stores.zookeeper.control import write_control
 from failover.stores.zookeeper.dialling import Dialler
 from failover.stores.zookeeper.errand import Errand
-from failover.stores.zookeeper.formatting import format_service
 from failover.stores.zookeeper.history import HistoryReading, HistoryWriter
 from failover.stores.zookeeper.neighbours import read_neighbours
 from failover.stores.zookeeper.paths import Paths
@@ -271,6 +270,8 @@ class ZooKeeperStore:
         Refused (FormatError) while a lock is live, or the breadcrumb is not clean: `force_name`, the name of the
         node that it speaks of, then marks it clean.
         """
+        from failover.stores.zookeeper.formatting import format_service  # an operator's command, never a controller's
+
         return format_service(self.new_client, self._gate, self.paths, force_name)
 
     # --- what a session needs of us -------------------------------------------------------------
