@@ -179,7 +179,7 @@ def stays_active_without(server: ZooKeeper, pair: Cluster, a: Host, b: Host) -> 
         )
     finally:
         server.resume()
-    assert "the lease ran out" not in a.log, a.log
+    assert "answered nothing for" in a.log, a.log
     assert (a.status()["epoch"], a.session(), a.role()) == (epoch, session, "active"), a.log
     assert b.role() == "standby", b.log
     assert not pair.fenced()
@@ -199,6 +199,6 @@ def test_an_active_whose_server_is_the_leader_stays_when_another_is_elected_in_t
 ) -> None:
     """The followers take a second to miss it (tick and syncLimit of `ensemble`), and some time to elect."""
     leader = ensemble.leader()
-    times = {"session_timeout": "9s", "tick_time": "200ms", "demote_timeout": "1s"}
+    times = {"session_timeout": "18s", "tick_time": "200ms", "demote_timeout": "1s"}
     with session_with(leader, ensemble, zk_root, relay_to, **times) as (pair, a, b):
         stays_active_without(leader, pair, a, b)
