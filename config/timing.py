@@ -53,6 +53,13 @@ def reckon(session_s: float, tick_s: float, demote_s: float) -> LeaseTiming:
     return LeaseTiming(renew_every_s, lease_s, lease_s - demote_s, margin_s)
 
 
+def renewal_room_s(config: Config, negotiated_s: float) -> float:
+    """How long a renewal may go unanswered before a step-down begins; under `hold`, before the lock is in doubt."""
+    lease = lease_timing(config, negotiated_s)
+    end_s = lease.demote_must_start_by_s if config.on_store_loss == "step_down" else lease.lease_s
+    return end_s - lease.renew_every_s
+
+
 def longest_demote_s(session_s: float, tick_s: float) -> float:
     """Give the longest demote time-out, rounded down to 100 ms, that is safe and steady; or 0."""
     room_s = session_s - 2 * session_s / RENEWALS_PER_SESSION - tick_s
@@ -158,8 +165,6 @@ def failover_timing(config: Config, negotiated_s: float) -> FailoverTiming:
     """Reckon the worst cases with the session time-out that the servers granted; 0 for a store without sessions."""
     tick_s = config.store.tick_time if config.store.kind == "zookeeper" else 0.0
     crash_s, hang_s = _detection(config)
-    lease = lease_timing(config, negotiated_s)
-    margin_s = lease.demote_must_start_by_s - lease.renew_every_s
     return FailoverTiming(
         session_s=negotiated_s,
         expiry_s=LATE_TICKS * tick_s,
@@ -169,7 +174,7 @@ def failover_timing(config: Config, negotiated_s: float) -> FailoverTiming:
         fence_s=longest_fence_s(config.fencing, own_promise(config)),
         head_start_s=config.limits.head_start,
         promote_s=config.control.promote.timeout,
-        step_down_margin_s=margin_s if config.on_store_loss == "step_down" else None,
+        step_down_margin_s=renewal_room_s(config, negotiated_s) if config.on_store_loss == "step_down" else None,
     )
 
 

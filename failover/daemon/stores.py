@@ -6,6 +6,7 @@ Knows no session and no record.
 from __future__ import annotations
 
 from config.models import Config
+from config.timing import renewal_room_s
 from failover.daemon.tls import store_files
 from failover.stores import STORES, FormattableStore
 
@@ -18,4 +19,5 @@ def make_store(config: Config) -> FormattableStore:
     user = store.auth.user if store.auth else None
     password = store.auth.password.reveal() if store.auth else None
     tls = store_files(store.tls) if store.tls else None
-    return STORES["zookeeper"](store.hosts, config.service, store.root, store.session_timeout, user, password, tls)
+    names = store.hosts, config.service, store.root
+    return STORES["zookeeper"](*names, store.session_timeout, user, password, tls, lambda s: renewal_room_s(config, s))

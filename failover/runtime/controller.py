@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from failover.core.effects import AnswerDemand, CloseSession, EndSwitchover, Lane, StopProcess
 from failover.core.events import (
+    ConnectionRestored,
     Event,
     HealthChanged,
     RoleReported,
@@ -228,6 +229,8 @@ class RunningController:
 
     def _hear(self, event: Event) -> None:
         self.engine.post(event)
+        if isinstance(event, ConnectionRestored):
+            self._edge.lease.reached()
 
     def _measure_session(self, timeout_s: float) -> None:
         """The lease is reckoned with what the servers granted; too short a one bars this node, and says so (S6)."""

@@ -117,6 +117,12 @@ class Lease:
 
         self._renew(*held, renewed)
 
+    def reached(self) -> None:
+        """The store is back: what went unanswered meanwhile is asked at once, not at the next tick."""
+        if self._held is not None:
+            held = self._held
+            self._renew(*held, lambda renewal: self._renewed(held, renewal))
+
     def _renew_again(self) -> None:
         held = self._held
         if held is None:

@@ -33,11 +33,15 @@ def zookeeper(
     user: str | None = None,
     password: str | None = None,
     tls: TlsFiles | None = None,
+    room: Callable[[float], float] | None = None,
 ) -> FormattableStore:
-    """The store on ZooKeeper. `hosts`: `host:port` each. `tls` None: in the clear."""
+    """The store on ZooKeeper. `hosts`: `host:port` each. `tls` None: in the clear.
+
+    `room`: for how many seconds a renewal may go unanswered under a session of so many; None: nobody waits for it.
+    """
     from failover.stores.zookeeper import ZooKeeperStore
 
-    return ZooKeeperStore(hosts, service, root, session_timeout_s, user, password, tls)
+    return ZooKeeperStore(hosts, service, root, session_timeout_s, user, password, tls, room)
 
 
 def local(path: str, service: str) -> FormattableStore:

@@ -4,6 +4,7 @@ The follower that it talks to goes on serving reads for SYNC_LIMIT_TICKS: being 
 of facts is asserted, seen from outside: the role that Redis tells, the lock as the leader has it.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -138,3 +139,66 @@ def test_an_active_that_reaches_no_server_at_all_is_demoted_before_its_session_c
             for relay in relays:
                 relay.heal()
             comes_back(pair, a, b)
+
+
+@contextmanager
+def session_with(
+    server: ZooKeeper, servers: Ensemble, root: str, relay_to: Callable[[int], Relay], **times: str
+) -> Iterator[tuple[Cluster, Host, Host]]:
+    """A pair whose active has its session with that server, and may go to any: b's is with another."""
+    relays = {member.port: relay_to(member.port) for member in servers.servers}
+    others = [member for member in servers.servers if member is not server]
+    for member in others:
+        relays[member.port].cut()
+    ways = {"a": ",".join(relay.hosts for relay in relays.values()), "b": ",".join(other.hosts for other in others)}
+    with cluster(ways, root, on_store_loss="step_down", **{**TIMES, **times}) as pair:  # type: ignore[arg-type]
+        pair.start("a", "b")
+        a, b = pair["a"], pair["b"]
+        for member in others:
+            relays[member.port].heal()
+        eventually(lambda: b.role() == "standby", 30, f"b is standby\n{pair.logs()}")
+        yield pair, a, b
+
+
+def stays_active_without(server: ZooKeeper, pair: Cluster, a: Host, b: Host) -> None:
+    """Freeze it until a has a proof that only another server can have acknowledged: a was active all the while."""
+    epoch, session = a.status()["epoch"], a.session()
+    server.pause()
+    frozen_at = time.monotonic()
+
+    def is_proven_elsewhere() -> bool:
+        asked_at = time.monotonic()
+        age_s = a.status().get("lock", {}).get("proven_age_s")
+        return age_s is not None and asked_at - age_s > frozen_at
+
+    try:
+        eventually(
+            lambda: is_proven_elsewhere() or a.role() != "active",
+            30,
+            f"a renewal was acknowledged by another server\n{pair.logs()}",
+        )
+    finally:
+        server.resume()
+    assert "answered nothing for" in a.log, a.log
+    assert (a.status()["epoch"], a.session(), a.role()) == (epoch, session, "active"), a.log
+    assert b.role() == "standby", b.log
+    assert not pair.fenced()
+
+
+def test_an_active_whose_server_falls_silent_goes_on_with_another_and_stays_active_s6(
+    slow_ensemble: Ensemble, zk_root: str, relay_to: Callable[[int], Relay]
+) -> None:
+    follower = slow_ensemble.follower()
+    with session_with(follower, slow_ensemble, zk_root, relay_to) as (pair, a, b):
+        stays_active_without(follower, pair, a, b)
+
+
+@pytest.mark.long
+def test_an_active_whose_server_is_the_leader_stays_when_another_is_elected_in_time_s6(
+    ensemble: Ensemble, zk_root: str, relay_to: Callable[[int], Relay]
+) -> None:
+    """The followers take a second to miss it (tick and syncLimit of `ensemble`), and some time to elect."""
+    leader = ensemble.leader()
+    times = {"session_timeout": "18s", "tick_time": "200ms", "demote_timeout": "1s"}
+    with session_with(leader, ensemble, zk_root, relay_to, **times) as (pair, a, b):
+        stays_active_without(leader, pair, a, b)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config import FailoverTiming, LeaseTiming, failover_timing, lease_timing
-from config.timing import METHOD_GRACE_S, longest_demote_s, longest_tick_s, reckon, shortest_session_s
+from config.timing import METHOD_GRACE_S, longest_demote_s, longest_tick_s, reckon, renewal_room_s, shortest_session_s
 from fencing.chain import LAST_WORD_S
 from tests.config.conftest import GOOD, Files
 
@@ -27,6 +27,14 @@ def test_the_lease_follows_what_the_servers_granted_not_what_was_asked(files: Fi
     assert not lease_timing(config, 3.0).is_safe
     assert lease_timing(config, 4.0).is_safe
     assert not lease_timing(config, 4.0).is_steady
+
+
+@pytest.mark.parametrize(("on_loss", "room_s"), [("step_down", 1.0), ("hold", 2.0)])
+def test_a_renewal_may_stay_unanswered_until_a_step_down_begins_or_the_lock_is_in_doubt(
+    files: Files, on_loss: str, room_s: float
+) -> None:
+    config = files.load(GOOD).model_copy(update={"on_store_loss": on_loss})
+    assert renewal_room_s(config, 6.0) == pytest.approx(room_s)
 
 
 def test_a_local_store_has_no_tick(files: Files) -> None:

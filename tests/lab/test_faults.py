@@ -84,7 +84,7 @@ def test_an_active_that_clients_reach_but_no_other_host_steps_down_before_the_lo
 
 @whole
 def test_a_standby_host_without_power_leaves_the_active_where_it_is(three: Three) -> None:
-    """It may step down for a moment: its session may be with the ZooKeeper server of the lost host (S6)."""
+    """It may step down for a moment where the ZooKeeper server of the lost host was the leader (S6)."""
     with three.fault("power-off of the standby host, and on again") as fault:
         fault.begins()
         fault.standby.host.power_off()

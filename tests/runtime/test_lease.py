@@ -148,6 +148,22 @@ def test_a_late_answer_proves_nothing_about_the_next_lock(held: Held) -> None:
     assert held.lease.proven_s is None
 
 
+def test_a_store_that_is_back_is_asked_at_once_s6(held: Held) -> None:
+    held.store.outcome = None
+    held.start()
+    held.clock.pass_s(2.4)
+    held.store.outcome = WriteOutcome.DONE
+    held.lease.reached()
+    assert held.lease.proven_s == held.clock.now_s()
+    held.clock.pass_s(10.0)
+    assert held.posted == []
+
+
+def test_a_store_that_is_back_is_not_asked_for_a_lock_that_nobody_holds(held: Held) -> None:
+    held.lease.reached()
+    assert held.store.asked == []
+
+
 @pytest.mark.parametrize(
     ("outcome", "proven"),
     [(WriteOutcome.DONE, True), (WriteOutcome.GONE, False), (WriteOutcome.UNKNOWN, False)],

@@ -4,6 +4,7 @@ Followed: ZooKeeper Administrator's Guide 3.8. It knows no client library.
 """
 
 import shutil
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,7 +193,14 @@ class ZooKeeper:
         }
 
     def _serves_or_ended(self) -> bool:
-        return not self._process.running or self.mode() != ""
+        return not self._process.running or (self.mode() != "" and self._takes_tls())
+
+    def _takes_tls(self) -> bool:
+        """Its second port opens a moment after the first."""
+        if not self.tls_port:
+            return True
+        with socket.socket() as trial:
+            return trial.connect_ex((LOOPBACK, self.tls_port)) == 0
 
     def _write_files(self) -> None:
         (self.folder / "data").mkdir()

@@ -26,11 +26,11 @@ from failover.stores.zookeeper.connection import Connection
 from failover.stores.zookeeper.dialling import Dialler
 from failover.stores.zookeeper.handler import InlineHandler, Quiet, log
 from failover.stores.zookeeper.paths import session_name, session_number
+from failover.stores.zookeeper.patience import Patience
 from failover.stores.zookeeper.troubles import Troubles
 
 MOST_PENDING = 200  # calls under way; kazoo itself would queue without end
 
-_SHORTEST_ATTEMPT_S = 1.0
 _ENDED = (KeeperState.EXPIRED_SESSION, KeeperState.AUTH_FAILED, KeeperState.CLOSED)
 
 
@@ -63,13 +63,14 @@ class SessionClient(KazooClient):  # type: ignore[misc]
         owner: Owner,
         dialler: Dialler,
         troubles: Troubles,
+        patience: Patience,
         saved: SavedSession | None = None,
     ) -> None:
         """`saved`: the session to have; without one a new session is opened."""
         self.gate = gate
         self.dialler = dialler
         self.troubles = troubles
-        self.attempt_s = max(_SHORTEST_ATTEMPT_S, timeout_s / 3 / len(hosts))
+        self.patience = patience
         self.negotiated_s = timeout_s
         self.close_acknowledged = False
         self.closing = False
@@ -78,7 +79,7 @@ class SessionClient(KazooClient):  # type: ignore[misc]
         self._give_up_at: float | None = None
         self._owner = owner
         self.over = False
-        handler = InlineHandler(gate, self.attempt_s, dialler.dial)
+        handler = InlineHandler(gate, dialler.dial)
         super().__init__(
             hosts=",".join(hosts),
             timeout=timeout_s,

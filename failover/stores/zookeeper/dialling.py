@@ -34,7 +34,7 @@ class Dialler:
             connection = socket.create_connection(address, within_s)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except TimeoutError:
-            raise ConnectionDropped(f"no connection within {within_s:g} s") from None
+            raise ConnectionDropped(f"no connection within {within_s:.2g} s") from None
         except OSError as error:
             raise ConnectionDropped(f"no connection: {reason_of(error)}") from None
         return connection if context is None else self._shake_hands(context, connection, name, deadline_s)

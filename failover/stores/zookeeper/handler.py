@@ -6,9 +6,11 @@ Deliberately unknown here: sessions.
 from __future__ import annotations
 
 import logging
+import math
 import select
 import socket
 import threading
+import time
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
@@ -43,12 +45,18 @@ class _AtOnce:
 
 
 class InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
-    """kazoo's threads, without the two workers that answers and watches would be handed through."""
+    """kazoo's threads, without the two workers that answers and watches would be handed through.
 
-    def __init__(self, gate: threading.RLock, attempt_s: float, dial: Dial) -> None:
+    `attempt_s`: how long the next server is dialled. `alarm`: how long to wait for the network now, inf where that does
+    not matter; `alarmed` is called when so much time has passed, with by how much too late it is, and may raise.
+    """
+
+    def __init__(self, gate: threading.RLock, dial: Dial) -> None:
         super().__init__()
-        self._attempt_s = attempt_s
         self._dial = dial
+        self.attempt_s = 0.0
+        self.alarm: Callable[[], float] = lambda: math.inf
+        self.alarmed: Callable[[float], None] = lambda _: None
         self.callback_queue = self.completion_queue = _AtOnce(gate)
 
     def start(self) -> None:
@@ -66,9 +74,19 @@ class InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
             for one in sockets:
                 found[one.fileno()] = one
                 poller.register(one, mask)
-        ready = poller.poll(None if timeout is None else max(0.0, timeout) * 1000)
+        ready = self._poll(poller, math.inf if timeout is None else time.monotonic() + timeout)
         hit = [found[descriptor] for descriptor, _ in ready]
         return [s for s in hit if s in readers], [s for s in hit if s in writers], []
+
+    def _poll(self, poller: Any, until_s: float) -> list[tuple[int, int]]:
+        """What is ready by then; none: nothing is. An alarm between is none of kazoo's business."""
+        while True:
+            now_s = time.monotonic()
+            wake_s = min(until_s, now_s + max(0.0, self.alarm()))
+            ready: list[tuple[int, int]] = poller.poll(None if wake_s == math.inf else max(0.0, wake_s - now_s) * 1000)
+            if ready or wake_s == until_s:
+                return ready
+            self.alarmed(time.monotonic() - wake_s)
 
     def create_socket_pair(self) -> Any:
         """kazoo's wake-up pipe: a byte for each call, so it must hold MOST_PENDING of them and more."""
@@ -79,7 +97,7 @@ class InlineHandler(SequentialThreadingHandler):  # type: ignore[misc]
 
     def create_connection(self, address: tuple[str, int], hostname: str, **_: Any) -> socket.socket:
         """In place of kazoo's own, whose TLS believes any name and whose handshake has a deadline of its own."""
-        return self._dial(address, hostname, self._attempt_s)
+        return self._dial(address, hostname, self.attempt_s)
 
     def spawn(self, func: Callable[..., None], *args: Any, **kwargs: Any) -> threading.Thread:
         thread = threading.Thread(target=func, args=args, kwargs=kwargs, name="failoverd-zookeeper", daemon=True)

@@ -41,6 +41,7 @@ from failover.stores.zookeeper.errand import Errand
 from failover.stores.zookeeper.history import HistoryReading, HistoryWriter
 from failover.stores.zookeeper.neighbours import read_neighbours
 from failover.stores.zookeeper.paths import Paths
+from failover.stores.zookeeper.patience import Patience, Room
 from failover.stores.zookeeper.questions import Questions
 from failover.stores.zookeeper.session import StoreSession
 from failover.stores.zookeeper.troubles import Troubles
@@ -70,12 +71,15 @@ class ZooKeeperStore:
         user: str | None = None,
         password: str | None = None,
         tls: TlsFiles | None = None,
+        room: Room | None = None,
     ) -> None:
+        """`room`: how soon a session must go from a silent server to another; None: whenever it can."""
         self._dialler = Dialler(tls)
         self._troubles = Troubles()
         self.paths = Paths(root, service)
         self._hosts = tuple(hosts)
         self._session_timeout_s = session_timeout_s
+        self._room = room
         self._auth = (user, password or "") if user else None
         self._gate = threading.RLock()
         self._listener: Listener | None = None
@@ -242,7 +246,7 @@ class ZooKeeperStore:
         if len(self._errands) >= _MOST_ERRANDS:
             answer(unanswered)
             return
-        errand = Errand(self.new_client, self._gate, run, lambda: answer(unanswered))
+        errand = Errand(self._patient_client, self._gate, run, lambda: answer(unanswered))
         self._errands.append(errand)
         errand.begin()
 
@@ -272,11 +276,18 @@ class ZooKeeperStore:
         """
         from failover.stores.zookeeper.formatting import format_service  # an operator's command, never a controller's
 
-        return format_service(self.new_client, self._gate, self.paths, force_name)
+        return format_service(self._patient_client, self._gate, self.paths, force_name)
 
     # --- what a session needs of us -------------------------------------------------------------
 
     def new_client(self, owner: Owner, saved: SavedSession | None = None) -> SessionClient:
+        return self._client(owner, saved, self._room)
+
+    def _patient_client(self, owner: Owner) -> SessionClient:
+        """For a question without a session of the service: it is asked once, and its answer may take its time."""
+        return self._client(owner, None, None)
+
+    def _client(self, owner: Owner, saved: SavedSession | None, room: Room | None) -> SessionClient:
         client = SessionClient(
             self._hosts,
             self._session_timeout_s,
@@ -285,6 +296,7 @@ class ZooKeeperStore:
             owner,
             self._dialler,
             self._troubles,
+            Patience(len(self._hosts), self._session_timeout_s, room),
             saved,
         )
         self._clients = [old for old in self._clients if not old.finished] + [client]

@@ -18,7 +18,11 @@ class Troubles:
         """A try to reach `server` (host:port) has failed."""
         if self._words.get(server) != words:
             log.warning("ZooKeeper %s: %s", server, words)
-            self._words = {**self._words, server: words}  # a new one: whoever reads does so on another thread
+            self.note(server, words)
+
+    def note(self, server: str, words: str) -> None:
+        """As `tell`, of what the log says elsewhere."""
+        self._words = {**self._words, server: words}  # a new one: whoever reads does so on another thread
 
     def over(self) -> None:
         """A server answers."""
