@@ -6,9 +6,11 @@ from typing import Any
 
 
 def is_fit(name: str, told: dict[str, Any]) -> bool:
-    """A standby that the asked node knows as healthy and as a candidate: it would not refuse a switchover to it."""
+    """A standby that the asked node knows as a candidate: it would not refuse a switchover to it.
+
+    Health is in the role: where it counts, one that is ill is `out`.
+    """
     return any(
-        each["node"] == name
-        and (each["role"], each["health"], each["candidate"], each["drained"]) == ("standby", "healthy", True, False)
+        each["node"] == name and (each["role"], each["candidate"], each["drained"]) == ("standby", True, False)
         for each in told.get("members", ())
     )
