@@ -1,5 +1,8 @@
 """How an agent fences: is it on? off! and is it off? What the device says afresh counts, not the agent's exit code.
 
+Of several plugs each is asked, and switched off, by an agent of its own: given a list, `fence_apc_snmp` and its like
+speak of the first only, and with all others an outlet that does not exist hides behind one that is ON.
+
 Decides nothing: whether a device that never said ON is believed is the chain's matter (`Traits.witnessed`).
 """
 
@@ -16,7 +19,7 @@ from failover.core.values import Verdict
 from failover.ports.service import Line, Proof, Result, Strike, Traits
 from failover.support.command import DEFAULT_PATH, Command, Outcome
 from failover.support.launcher import Launcher
-from fencing.agent.answers import Power, listed, plugs_of, power_of, words_of
+from fencing.agent.answers import Power, listed, plugs_of, power_of_all, words_of
 from fencing.agent.discovery import FOLDERS, AgentError
 from fencing.agent.metadata import Metadata, metadata_of
 from fencing.agent.options import OptionError, Told, tell
@@ -88,7 +91,7 @@ class AgentFence:
         try:
             talk = await self._prepared(strike, "-restore")
             async with turn(talk.device, self._folder, talk.until):
-                outcome, words = await talk.run("on", talk.left_s() * (1 - STATUS_SHARE))
+                believed, words = await talk.order("on", talk.left_s() * (1 - STATUS_SHARE))
                 after, after_words = await talk.power()
         except _Refused as refused:
             return Result(Verdict.NOT_DONE, str(refused))
@@ -96,7 +99,7 @@ class AgentFence:
             return Result(Verdict.UNKNOWN, f"{_BUSY} for {self.timeout_s:g} s")
         if after is Power.ON:
             return Result(Verdict.DONE, "its device says ON")
-        said = after_words if outcome.exit_code == 0 and after is Power.UNKNOWN else words
+        said = after_words if believed and after is Power.UNKNOWN else words
         return Result(Verdict.UNKNOWN, f"its power is {after.value} after `on`: {said}")
 
     def plan(self, strike: Strike) -> list[Line]:
@@ -108,7 +111,7 @@ class AgentFence:
             return [Line("cannot be run", str(reason))]
         except LookupError:  # the file was loaded without its secrets
             return [Line("program", settings.agent), *self._as_written(strike)]
-        lines = [Line("program", str(metadata.path)), Line("action", "status, off, status")]
+        lines = [Line("program", str(metadata.path)), Line("action", _actions(told))]
         lines += [Line(name, value) for name, value in told.shown()]
         lines += [Line("ca", str(settings.ca))] if settings.ca else []
         lines += [Line("deadline", f"{settings.timeout:g} s for each of {settings.attempts} tries")]
@@ -151,6 +154,10 @@ class AgentFence:
         return would_hit_this_host(strike, self._nodes, texts)
 
 
+def _actions(told: Told) -> str:
+    return "status, off, status" + (", for each plug by itself" if told.plugs else "")
+
+
 _BUSY = "another action has held the device"
 
 
@@ -183,28 +190,43 @@ class _Talk:
         """What one question may take."""
         return min(self.begun_s * STATUS_SHARE, self.left_s())
 
-    async def run(self, action: str, limit_s: float) -> tuple[Outcome, str]:
+    async def run(self, action: str, limit_s: float, told: Told | None = None) -> tuple[Outcome, str]:
         """One action, and the words for it. What it started ends with it, whatever became of its session."""
         limit_s = max(LEAST_S, min(limit_s, self.left_s()))
         argv = (str(self.metadata.path),)
         command = Command(
-            argv, self._environment, limit_s, f"{self._name}-{action}", self.told.stdin(action),
+            argv, self._environment, limit_s, f"{self._name}-{action}", (told or self.told).stdin(action),
             split=True, whole_tree=True,
         )  # fmt: skip
         outcome = await self._launcher.run(command)
         return outcome, words_of(outcome, limit_s, self.told.secrets)
 
+    async def order(self, action: str, limit_s: float) -> tuple[bool, str]:
+        """One action, of each plug; whether each was a success, and the words for it."""
+        outcomes, words = await self._each(action, limit_s)
+        return all(outcome.ended and outcome.exit_code == 0 for outcome in outcomes), words
+
     async def power(self, limit_s: float | None = None) -> tuple[Power, str]:
-        """A fresh `status`, and the words for it."""
-        outcome, words = await self.run("status", self.left_s() if limit_s is None else limit_s)
-        return power_of(outcome), words
+        """A fresh `status`, of each plug, and the words for it."""
+        outcomes, words = await self._each("status", self.left_s() if limit_s is None else limit_s)
+        return power_of_all(outcomes), words
+
+    async def _each(self, action: str, limit_s: float) -> tuple[list[Outcome], str]:
+        """One after the other: many a device has room for one login."""
+        until = asyncio.get_running_loop().time() + limit_s
+        outcomes, said = [], []
+        for left, told in zip(range(max(1, len(self.told.plugs)), 0, -1), self.told.each(), strict=True):
+            share_s = (until - asyncio.get_running_loop().time()) / left
+            outcome, words = await self.run(action, share_s, told)
+            outcomes.append(outcome)
+            said.append(f"plug {told.value('plug')}: {words}" if self.told.plugs else words)
+        return outcomes, "; ".join(said)
 
 
 async def _struck(talk: _Talk) -> Result:
     before, _ = await talk.power(talk.share_s())
     saw_on = before is Power.ON
-    outcome, words = await talk.run("off", talk.left_s() - talk.begun_s * STATUS_SHARE)
-    believed = outcome.ended and outcome.exit_code == 0
+    believed, words = await talk.order("off", talk.left_s() - talk.begun_s * STATUS_SHARE)
     if talk.left_s() < LEAST_S:
         return Result(Verdict.UNKNOWN, f"off: {words}; no time was left to ask whether it is off", saw_on)
     after, after_words = await talk.power()
@@ -216,8 +238,8 @@ async def _struck(talk: _Talk) -> Result:
         return Result(
             Verdict.UNKNOWN, f"off: {words}; its device says OFF, but that it was ever on is not known", saw_on
         )
-    if after is Power.ON:
-        return Result(Verdict.UNKNOWN, f"off: {words}; but its device says that it is ON", saw_on)
+    if after is not Power.UNKNOWN:
+        return Result(Verdict.UNKNOWN, f"off: {words}; but its device says that it is {after.value}", saw_on)
     return Result(Verdict.UNKNOWN, f"off: {words}; whether it is off is not known: {after_words}", saw_on)
 
 
@@ -231,6 +253,8 @@ async def _proven(talk: _Talk) -> Proof:
         return Proof(Verdict.NOT_DONE, missing, on=False)
     if power is Power.ON:
         return Proof(Verdict.DONE, "its device says ON", on=True)
+    if power is Power.SOME:
+        return Proof(Verdict.NOT_DONE, f"its device says OFF for a plug of a node that lives: {words}")
     return Proof(Verdict.UNKNOWN, f"status: {words}")
 
 
