@@ -1,8 +1,5 @@
 """How an agent fences: is it on? off! and is it off? What the device says afresh counts, not the agent's exit code.
 
-Of several plugs each is asked, and switched off, by an agent of its own: given a list, `fence_apc_snmp` and its like
-speak of the first only, and with all others an outlet that does not exist hides behind one that is ON.
-
 Decides nothing: whether a device that never said ON is believed is the chain's matter (`Traits.witnessed`).
 """
 
@@ -17,18 +14,15 @@ from config.models.fencing import AgentMethodSettings
 from config.secrets import Secret
 from failover.core.values import Verdict
 from failover.ports.service import Line, Proof, Result, Strike, Traits
-from failover.support.command import DEFAULT_PATH, Command, Outcome
 from failover.support.launcher import Launcher
-from fencing.agent.answers import Power, listed, plugs_of, power_of_all, words_of
+from fencing.agent.answers import Power, listed, plugs_of
 from fencing.agent.discovery import FOLDERS, AgentError
-from fencing.agent.metadata import Metadata, metadata_of
+from fencing.agent.metadata import metadata_of
 from fencing.agent.options import OptionError, Told, tell
+from fencing.agent.talk import LEAST_S, STATUS_SHARE, Talk
 from fencing.agent.turns import NotMyTurn, turn
 from fencing.target import Facts, facts_of, would_hit_this_host
 
-STATUS_SHARE = 0.25
-"""Of a try's time, kept for each of the two questions around the order."""
-LEAST_S = 0.1
 SLACK_S = 0.1
 """Kept back: a method should answer itself before it is cut off."""
 
@@ -126,7 +120,7 @@ class AgentFence:
             for name, value in options
         ]
 
-    async def _prepared(self, strike: Strike, suffix: str) -> _Talk:
+    async def _prepared(self, strike: Strike, suffix: str) -> Talk:
         """Raises _Refused."""
         until = asyncio.get_running_loop().time() + max(LEAST_S, self.timeout_s - SLACK_S)
         obstacle = self._would_hit_this_host(strike)
@@ -140,7 +134,7 @@ class AgentFence:
             raise _Refused(f"{reason}; {hint}" if hint else str(reason)) from None
         except LookupError as unread:
             raise _Refused(str(unread)) from None
-        return _Talk(self._launcher, f"fence-{self.name}{suffix}", metadata, told, self._settings.ca, until)
+        return Talk(self._launcher, f"fence-{self.name}{suffix}", metadata, told, self._settings.ca, until)
 
     def _is_fabric(self) -> bool:
         """What cannot be asked now may be so later; then the stricter is taken: it takes the host's power."""
@@ -165,65 +159,7 @@ class _Refused(Exception):
     """Nothing was run; the text says why."""
 
 
-class _Talk:
-    """One try's talk with one device. `until`: its deadline, in the loop's time."""
-
-    def __init__(
-        self, launcher: Launcher, name: str, metadata: Metadata, told: Told, ca: Path | None, until: float
-    ) -> None:
-        self.metadata = metadata
-        self.told = told
-        self.until = until
-        self.device = told.device(metadata.agent)
-        self.begun_s = until - asyncio.get_running_loop().time()
-        self._launcher = launcher
-        self._name = name
-        self._environment = {"PATH": DEFAULT_PATH, "LC_ALL": "C", "PYTHONWARNINGS": "ignore"}
-        if ca is not None:
-            self._environment["REQUESTS_CA_BUNDLE"] = str(ca)
-
-    def left_s(self) -> float:
-        """Until the deadline."""
-        return self.until - asyncio.get_running_loop().time()
-
-    def share_s(self) -> float:
-        """What one question may take."""
-        return min(self.begun_s * STATUS_SHARE, self.left_s())
-
-    async def run(self, action: str, limit_s: float, told: Told | None = None) -> tuple[Outcome, str]:
-        """One action, and the words for it. What it started ends with it, whatever became of its session."""
-        limit_s = max(LEAST_S, min(limit_s, self.left_s()))
-        argv = (str(self.metadata.path),)
-        command = Command(
-            argv, self._environment, limit_s, f"{self._name}-{action}", (told or self.told).stdin(action),
-            split=True, whole_tree=True,
-        )  # fmt: skip
-        outcome = await self._launcher.run(command)
-        return outcome, words_of(outcome, limit_s, self.told.secrets)
-
-    async def order(self, action: str, limit_s: float) -> tuple[bool, str]:
-        """One action, of each plug; whether each was a success, and the words for it."""
-        outcomes, words = await self._each(action, limit_s)
-        return all(outcome.ended and outcome.exit_code == 0 for outcome in outcomes), words
-
-    async def power(self, limit_s: float | None = None) -> tuple[Power, str]:
-        """A fresh `status`, of each plug, and the words for it."""
-        outcomes, words = await self._each("status", self.left_s() if limit_s is None else limit_s)
-        return power_of_all(outcomes), words
-
-    async def _each(self, action: str, limit_s: float) -> tuple[list[Outcome], str]:
-        """One after the other: many a device has room for one login."""
-        until = asyncio.get_running_loop().time() + limit_s
-        outcomes, said = [], []
-        for left, told in zip(range(max(1, len(self.told.plugs)), 0, -1), self.told.each(), strict=True):
-            share_s = (until - asyncio.get_running_loop().time()) / left
-            outcome, words = await self.run(action, share_s, told)
-            outcomes.append(outcome)
-            said.append(f"plug {told.value('plug')}: {words}" if self.told.plugs else words)
-        return outcomes, "; ".join(said)
-
-
-async def _struck(talk: _Talk) -> Result:
+async def _struck(talk: Talk) -> Result:
     before, _ = await talk.power(talk.share_s())
     saw_on = before is Power.ON
     believed, words = await talk.order("off", talk.left_s() - talk.begun_s * STATUS_SHARE)
@@ -243,7 +179,7 @@ async def _struck(talk: _Talk) -> Result:
     return Result(Verdict.UNKNOWN, f"off: {words}; whether it is off is not known: {after_words}", saw_on)
 
 
-async def _proven(talk: _Talk) -> Proof:
+async def _proven(talk: Talk) -> Proof:
     power, words = await talk.power(talk.left_s() * 0.6)
     missing = await _missing_plug(talk) if power is not Power.UNKNOWN else ""
     if power is Power.OFF:
@@ -258,7 +194,7 @@ async def _proven(talk: _Talk) -> Proof:
     return Proof(Verdict.UNKNOWN, f"status: {words}")
 
 
-async def _missing_plug(talk: _Talk) -> str:
+async def _missing_plug(talk: Talk) -> str:
     """ "" if each plug is in the device's list, or it has none, or does not tell."""
     plug = talk.told.value("plug")
     if not plug or "list" not in talk.metadata.actions or talk.told.value("port_as_ip") or talk.left_s() < LEAST_S:

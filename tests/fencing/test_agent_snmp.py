@@ -63,6 +63,24 @@ def test_both_outlets_of_a_host_are_switched_off_as_one(tmp_path: Path, pdu: Pdu
     assert 'plug 2: exit 0, "Success: Powered OFF"; plug 3: exit 0, "Success: Powered OFF"' in result.detail
 
 
+@pytest.mark.long
+def test_both_outlets_are_given_back(tmp_path: Path, pdu: Pdu) -> None:
+    settings = apc(tmp_path, pdu, [2, 3], restore=True, timeout="30s")
+    assert asked(tmp_path, settings, fence).verdict is Verdict.DONE
+    result = asked(tmp_path, settings, lambda method: method.restore(strike()))
+    assert (result.verdict, result.detail) == (Verdict.DONE, "its device says ON")
+    assert pdu.orders() == ["2 off", "3 off", "2 on", "3 on"]
+
+
+def test_a_plan_says_that_each_plug_is_asked_by_itself(tmp_path: Path, pdu: Pdu) -> None:
+    async def planned(method: AgentFence) -> list[tuple[str, str]]:
+        return [(line.name, line.value) for line in method.plan(strike())]
+
+    lines = asked(tmp_path, apc(tmp_path, pdu, [2, 3]), planned)
+    assert ("action", "status, off, status, for each plug by itself") in lines
+    assert ("plug", "2,3") in lines
+
+
 def test_s7_an_outlet_that_does_not_exist_does_not_hide_behind_one_that_is_on(tmp_path: Path, pdu: Pdu) -> None:
     """The host would live on by its other power supply. Asked for both at once, the agent says ON, and then OFF."""
     result = chained(tmp_path, apc(tmp_path, pdu, [2, 77], timeout="30s"))
