@@ -36,6 +36,7 @@ def powered_pair(zookeeper: ZooKeeper, root: str) -> Iterator[tuple[Cluster, Sus
                 "username": USER,
                 "password": {"file": str(password)},
                 "systems_uri": "{node.system}",
+                "power_timeout": 5,
                 "power_wait": 0,
             }
             power = {

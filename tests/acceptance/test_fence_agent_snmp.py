@@ -33,6 +33,7 @@ def powered_pair(zookeeper: ZooKeeper, root: str, plug: str | int) -> Iterator[t
                 "community": {"file": str(community)},
                 "snmp_version": "2c",
                 "plug": plug,
+                "power_timeout": 5,
                 "power_wait": 0,
             }
             power = {"kind": "agent", "agent": "fence_apc_snmp", "options": options, "timeout": "20s"}
