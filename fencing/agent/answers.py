@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 from config.agent_values import masked
@@ -35,6 +36,7 @@ class Power(Enum):
 
     ON = "ON"
     OFF = "OFF"
+    SOME = "ON in part"
     UNKNOWN = "not known"
 
 
@@ -43,6 +45,14 @@ def power_of(outcome: Outcome | None) -> Power:
     if outcome is None or not outcome.ended:
         return Power.UNKNOWN
     return {0: Power.ON, 2: Power.OFF}.get(-1 if outcome.exit_code is None else outcome.exit_code, Power.UNKNOWN)
+
+
+def power_of_all(outcomes: Sequence[Outcome]) -> Power:
+    """What `status` answered for each plug: OFF only if all are, and known only if each one is."""
+    powers = {power_of(outcome) for outcome in outcomes}
+    if len(powers) == 1:
+        return powers.pop()
+    return Power.UNKNOWN if Power.UNKNOWN in powers or not powers else Power.SOME
 
 
 def words_of(outcome: Outcome, limit_s: float, secrets: frozenset[str]) -> str:

@@ -162,9 +162,11 @@ def _is_the_address(parameter: Parameter, metadata: Metadata, given: set[str]) -
 def _patience(path: KeyPath, method: AgentMethodSettings, metadata: Metadata) -> Iterator[Finding]:
     number = partial(_number, method, metadata)
     looks = number("power_timeout")
-    needed_s = number("login_timeout") + number("power_wait") + looks * POLL_S
+    plugs = max((len(value) for value in method.options.values() if isinstance(value, tuple)), default=1)
+    needed_s = plugs * (number("login_timeout") + number("power_wait") + looks * POLL_S)
     if looks and method.timeout < needed_s:
-        message = f"is shorter than the agent may need: {needed_s:g} s to log in and look {looks} times"
+        each = f", for each of {plugs} plugs" if plugs > 1 else ""
+        message = f"is shorter than the agent may need: {needed_s:g} s to log in and look {looks} times{each}"
         hint = "lengthen it, or set power_timeout (a number of looks) lower"
         yield Finding((*path, "timeout"), message, hint, severity="warning")
 

@@ -14,18 +14,15 @@ from config.models.fencing import AgentMethodSettings
 from config.secrets import Secret
 from failover.core.values import Verdict
 from failover.ports.service import Line, Proof, Result, Strike, Traits
-from failover.support.command import DEFAULT_PATH, Command, Outcome
 from failover.support.launcher import Launcher
-from fencing.agent.answers import Power, listed, plugs_of, power_of, words_of
+from fencing.agent.answers import Power, listed, plugs_of
 from fencing.agent.discovery import FOLDERS, AgentError
-from fencing.agent.metadata import Metadata, metadata_of
+from fencing.agent.metadata import metadata_of
 from fencing.agent.options import OptionError, Told, tell
+from fencing.agent.talk import LEAST_S, STATUS_SHARE, Talk
 from fencing.agent.turns import NotMyTurn, turn
 from fencing.target import Facts, facts_of, would_hit_this_host
 
-STATUS_SHARE = 0.25
-"""Of a try's time, kept for each of the two questions around the order."""
-LEAST_S = 0.1
 SLACK_S = 0.1
 """Kept back: a method should answer itself before it is cut off."""
 
@@ -88,7 +85,7 @@ class AgentFence:
         try:
             talk = await self._prepared(strike, "-restore")
             async with turn(talk.device, self._folder, talk.until):
-                outcome, words = await talk.run("on", talk.left_s() * (1 - STATUS_SHARE))
+                believed, words = await talk.order("on", talk.left_s() * (1 - STATUS_SHARE))
                 after, after_words = await talk.power()
         except _Refused as refused:
             return Result(Verdict.NOT_DONE, str(refused))
@@ -96,7 +93,7 @@ class AgentFence:
             return Result(Verdict.UNKNOWN, f"{_BUSY} for {self.timeout_s:g} s")
         if after is Power.ON:
             return Result(Verdict.DONE, "its device says ON")
-        said = after_words if outcome.exit_code == 0 and after is Power.UNKNOWN else words
+        said = after_words if believed and after is Power.UNKNOWN else words
         return Result(Verdict.UNKNOWN, f"its power is {after.value} after `on`: {said}")
 
     def plan(self, strike: Strike) -> list[Line]:
@@ -108,7 +105,7 @@ class AgentFence:
             return [Line("cannot be run", str(reason))]
         except LookupError:  # the file was loaded without its secrets
             return [Line("program", settings.agent), *self._as_written(strike)]
-        lines = [Line("program", str(metadata.path)), Line("action", "status, off, status")]
+        lines = [Line("program", str(metadata.path)), Line("action", _actions(told))]
         lines += [Line(name, value) for name, value in told.shown()]
         lines += [Line("ca", str(settings.ca))] if settings.ca else []
         lines += [Line("deadline", f"{settings.timeout:g} s for each of {settings.attempts} tries")]
@@ -123,7 +120,7 @@ class AgentFence:
             for name, value in options
         ]
 
-    async def _prepared(self, strike: Strike, suffix: str) -> _Talk:
+    async def _prepared(self, strike: Strike, suffix: str) -> Talk:
         """Raises _Refused."""
         until = asyncio.get_running_loop().time() + max(LEAST_S, self.timeout_s - SLACK_S)
         obstacle = self._would_hit_this_host(strike)
@@ -137,7 +134,7 @@ class AgentFence:
             raise _Refused(f"{reason}; {hint}" if hint else str(reason)) from None
         except LookupError as unread:
             raise _Refused(str(unread)) from None
-        return _Talk(self._launcher, f"fence-{self.name}{suffix}", metadata, told, self._settings.ca, until)
+        return Talk(self._launcher, f"fence-{self.name}{suffix}", metadata, told, self._settings.ca, until)
 
     def _is_fabric(self) -> bool:
         """What cannot be asked now may be so later; then the stricter is taken: it takes the host's power."""
@@ -151,6 +148,10 @@ class AgentFence:
         return would_hit_this_host(strike, self._nodes, texts)
 
 
+def _actions(told: Told) -> str:
+    return "status, off, status" + (", for each plug by itself" if told.plugs else "")
+
+
 _BUSY = "another action has held the device"
 
 
@@ -158,53 +159,10 @@ class _Refused(Exception):
     """Nothing was run; the text says why."""
 
 
-class _Talk:
-    """One try's talk with one device. `until`: its deadline, in the loop's time."""
-
-    def __init__(
-        self, launcher: Launcher, name: str, metadata: Metadata, told: Told, ca: Path | None, until: float
-    ) -> None:
-        self.metadata = metadata
-        self.told = told
-        self.until = until
-        self.device = told.device(metadata.agent)
-        self.begun_s = until - asyncio.get_running_loop().time()
-        self._launcher = launcher
-        self._name = name
-        self._environment = {"PATH": DEFAULT_PATH, "LC_ALL": "C", "PYTHONWARNINGS": "ignore"}
-        if ca is not None:
-            self._environment["REQUESTS_CA_BUNDLE"] = str(ca)
-
-    def left_s(self) -> float:
-        """Until the deadline."""
-        return self.until - asyncio.get_running_loop().time()
-
-    def share_s(self) -> float:
-        """What one question may take."""
-        return min(self.begun_s * STATUS_SHARE, self.left_s())
-
-    async def run(self, action: str, limit_s: float) -> tuple[Outcome, str]:
-        """One action, and the words for it. What it started ends with it, whatever became of its session."""
-        limit_s = max(LEAST_S, min(limit_s, self.left_s()))
-        argv = (str(self.metadata.path),)
-        command = Command(
-            argv, self._environment, limit_s, f"{self._name}-{action}", self.told.stdin(action),
-            split=True, whole_tree=True,
-        )  # fmt: skip
-        outcome = await self._launcher.run(command)
-        return outcome, words_of(outcome, limit_s, self.told.secrets)
-
-    async def power(self, limit_s: float | None = None) -> tuple[Power, str]:
-        """A fresh `status`, and the words for it."""
-        outcome, words = await self.run("status", self.left_s() if limit_s is None else limit_s)
-        return power_of(outcome), words
-
-
-async def _struck(talk: _Talk) -> Result:
+async def _struck(talk: Talk) -> Result:
     before, _ = await talk.power(talk.share_s())
     saw_on = before is Power.ON
-    outcome, words = await talk.run("off", talk.left_s() - talk.begun_s * STATUS_SHARE)
-    believed = outcome.ended and outcome.exit_code == 0
+    believed, words = await talk.order("off", talk.left_s() - talk.begun_s * STATUS_SHARE)
     if talk.left_s() < LEAST_S:
         return Result(Verdict.UNKNOWN, f"off: {words}; no time was left to ask whether it is off", saw_on)
     after, after_words = await talk.power()
@@ -216,12 +174,12 @@ async def _struck(talk: _Talk) -> Result:
         return Result(
             Verdict.UNKNOWN, f"off: {words}; its device says OFF, but that it was ever on is not known", saw_on
         )
-    if after is Power.ON:
-        return Result(Verdict.UNKNOWN, f"off: {words}; but its device says that it is ON", saw_on)
+    if after is not Power.UNKNOWN:
+        return Result(Verdict.UNKNOWN, f"off: {words}; but its device says that it is {after.value}", saw_on)
     return Result(Verdict.UNKNOWN, f"off: {words}; whether it is off is not known: {after_words}", saw_on)
 
 
-async def _proven(talk: _Talk) -> Proof:
+async def _proven(talk: Talk) -> Proof:
     power, words = await talk.power(talk.left_s() * 0.6)
     missing = await _missing_plug(talk) if power is not Power.UNKNOWN else ""
     if power is Power.OFF:
@@ -231,10 +189,12 @@ async def _proven(talk: _Talk) -> Proof:
         return Proof(Verdict.NOT_DONE, missing, on=False)
     if power is Power.ON:
         return Proof(Verdict.DONE, "its device says ON", on=True)
+    if power is Power.SOME:
+        return Proof(Verdict.NOT_DONE, f"its device says OFF for a plug of a node that lives: {words}")
     return Proof(Verdict.UNKNOWN, f"status: {words}")
 
 
-async def _missing_plug(talk: _Talk) -> str:
+async def _missing_plug(talk: Talk) -> str:
     """ "" if each plug is in the device's list, or it has none, or does not tell."""
     plug = talk.told.value("plug")
     if not plug or "list" not in talk.metadata.actions or talk.told.value("port_as_ip") or talk.left_s() < LEAST_S:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from config.agent_values import MASKED, PLUGS, folded, is_owned, is_secret, objection, truth
 from config.placeholders import fill, used_in
@@ -22,10 +22,14 @@ class OptionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """`lines`: name and value as the agent gets them, without the action. `secrets`: to be masked in all it says."""
+    """`lines`: name and value as the agent gets them, without the action. `secrets`: to be masked in all it says.
+
+    `plugs`: where there are several.
+    """
 
     lines: tuple[tuple[str, str], ...]
     secrets: frozenset[str]
+    plugs: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         """Without any value: one of them may be a secret."""
@@ -34,6 +38,14 @@ class Told:
     def stdin(self, action: str) -> bytes:
         """The action comes last: of several, an agent obeys the last."""
         return "".join(f"{name}={value}\n" for name, value in (*self.lines, ("action", action))).encode()
+
+    def each(self) -> tuple[Told, ...]:
+        """The same for each plug by itself."""
+        return tuple(self._only(plug) for plug in self.plugs) or (self,)
+
+    def _only(self, plug: str) -> Told:
+        lines = tuple((name, plug if name in PLUGS else value) for name, value in self.lines)
+        return replace(self, lines=lines, plugs=())
 
     def shown(self) -> list[tuple[str, str]]:
         """For people: secrets masked, by value and by name."""
@@ -53,6 +65,7 @@ def tell(options: Mapping[str, object], metadata: Metadata, facts: Mapping[str, 
     """Fill in. Raises OptionError."""
     lines: dict[str, str] = {}
     secrets = set()
+    plugs: tuple[str, ...] = ()
     separator = str(options.get("plug_separator", "") or "") or _default(metadata, "plug_separator") or ","
     for name, value in options.items():
         parameter = metadata.parameter(name)
@@ -64,9 +77,11 @@ def tell(options: Mapping[str, object], metadata: Metadata, facts: Mapping[str, 
         if text is None:
             continue
         lines[parameter.name] = text
+        if parameter.name in PLUGS and isinstance(value, tuple):
+            plugs = tuple(text.split(separator))
         if isinstance(value, Secret):
             secrets.add(text)
-    return Told(tuple(lines.items()), frozenset(secrets))
+    return Told(tuple(lines.items()), frozenset(secrets), plugs)
 
 
 def placeholders_in(options: Mapping[str, object]) -> set[str]:

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from config.models.fencing import AgentMethodSettings
+from failover.ports.service import Result
 from failover.support.launcher import Launcher
 from fencing.agent.method import AgentFence
+from fencing.chain import Chain
+from tests.fencing.strikes import OWN, strike
 from tests.servers.ipmi import PASSWORD, USER, Bmc
 from tests.servers.ports import LOOPBACK
 from tests.support.hooks import with_launcher
@@ -53,3 +56,15 @@ def asked(folder: Path, settings: AgentMethodSettings, ask: Callable[[AgentFence
             return await ask(AgentFence("power", settings, launcher, NODES, folder / "turns"))
 
     return with_launcher(folder, story)
+
+
+def chained(folder: Path, settings: AgentMethodSettings) -> Result:
+    """One strike by a chain whose only method it is, and which nobody has told of that device before."""
+
+    async def proven() -> bool:
+        return True
+
+    async def ask(method: AgentFence) -> Result:
+        return await Chain({"power": method}, [["power"]], 50.0, OWN).run(strike(), proven)
+
+    return asked(folder, settings, ask)

@@ -109,6 +109,11 @@ def test_a_time_out_shorter_than_the_agent_needs_is_a_warning(tmp_path: Path) ->
     )
 
 
+def test_several_plugs_need_as_many_times_as_long(tmp_path: Path) -> None:
+    (line,) = said(tmp_path, "fence_apc_snmp", "ip: x, plug: [7, 8], power_timeout: 5", "      timeout: 12s\n")
+    assert "is shorter than the agent may need: 20 s to log in and look 5 times, for each of 2 plugs" in line
+
+
 def test_insecure_tls_is_let_pass_where_that_is_written(tmp_path: Path) -> None:
     options = "ip: x, username: y, systems_uri: /z, ssl_insecure: true"
     (line,) = said(tmp_path, "fence_redfish", options, "      allow_insecure: true\n")

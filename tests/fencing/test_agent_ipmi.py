@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from failover.core.values import Verdict
-from tests.fencing.agents import asked, ipmi
+from tests.fencing.agents import asked, chained, ipmi
 from tests.fencing.strikes import strike
 from tests.servers import ipmi as ipmi_server
 from tests.servers.guardian import scratch_folder
@@ -104,9 +104,29 @@ def test_a_bmc_that_is_silent_ends_at_the_deadline(tmp_path: Path, bmc: Bmc) -> 
     assert "the agent was killed" in result.detail
 
 
+def test_a_bmc_that_answers_after_the_deadline_is_not_known(tmp_path: Path, bmc: Bmc, host: PoweredHost) -> None:
+    bmc.answer_after(1.0)
+    result = asked(tmp_path, ipmi(tmp_path, bmc, timeout="2s"), lambda method: method.fence(strike()))
+    assert (result.verdict, result.saw_on) == (Verdict.UNKNOWN, False)
+    assert result.detail.startswith("off: no answer in ")
+    assert "the agent was killed; whether it is off is not known: no answer in " in result.detail
+    assert "set power 0" not in bmc.asked()
+    assert host.answers()
+
+
 def test_a_port_that_nobody_listens_on_is_not_known(tmp_path: Path, bmc: Bmc) -> None:
     settings = ipmi(tmp_path, bmc, timeout="2s", options={"ipport": free_port()})
-    assert asked(tmp_path, settings, lambda method: method.fence(strike())).verdict is Verdict.UNKNOWN
+    result = asked(tmp_path, settings, lambda method: method.fence(strike()))
+    assert (result.verdict, result.saw_on) == (Verdict.UNKNOWN, False)
+    assert "the agent was killed" in result.detail
+
+
+def test_a_bmc_that_is_off_already_ends_no_chain_alone(tmp_path: Path, bmc: Bmc) -> None:
+    (bmc.folder / "off").touch()
+    result = chained(tmp_path, ipmi(tmp_path, bmc))
+    assert result.verdict is Verdict.UNKNOWN
+    assert "Already OFF" in result.detail
+    assert "its device has never said ON for db2" in result.detail
 
 
 def test_a_probe_says_on_for_a_living_host_and_changes_nothing(tmp_path: Path, bmc: Bmc) -> None:

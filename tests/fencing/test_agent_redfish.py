@@ -1,7 +1,7 @@
 """`fence_redfish` against a real emulator: called by hand through its standard input, and by `kind: agent`."""
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ from config.models.fencing import AgentMethodSettings
 from failover.core.values import Verdict
 from failover.ports.service import Proof, Result
 from fencing.agent.method import AgentFence
-from tests.fencing.agents import asked, secret, settings_of
+from tests.fencing.agents import asked, chained, secret, settings_of
 from tests.fencing.strikes import strike
 from tests.servers import sushy as sushy_server
 from tests.servers.authority import Authority
-from tests.servers.ports import LOOPBACK
+from tests.servers.ports import LOOPBACK, free_port
+from tests.servers.proxy import Relay
 from tests.servers.sushy import PASSWORD, USER, Sushy, sushy
 
 AGENT = Path("/usr/sbin/fence_redfish")
@@ -142,3 +143,35 @@ def test_a_frozen_bmc_does_not_hold_the_agent_beyond_its_deadline(tmp_path: Path
     bmc.process.resume()
     assert result.verdict is Verdict.UNKNOWN
     assert "the agent was killed" in result.detail
+
+
+def test_a_bmc_that_refuses_the_connection_is_not_known_to_the_agent(tmp_path: Path, bmc: Sushy) -> None:
+    result = asked(tmp_path, agent(tmp_path, bmc, options={"ipport": free_port()}), fence)
+    assert (result.verdict, result.saw_on) == (Verdict.UNKNOWN, False)
+    assert result.detail.startswith("off: it refuses the connection: wrong address or port, or its service is down")
+    assert "whether it is off is not known" in result.detail
+    assert bmc.power("node-b") == "On"
+
+
+def test_a_bmc_that_answers_after_the_deadline_is_not_known_to_the_agent(
+    tmp_path: Path, bmc: Sushy, relay_to: Callable[[int], Relay]
+) -> None:
+    """The first of its answers, in the TLS handshake, takes longer than the order may."""
+    relay = relay_to(bmc.port)
+    relay.delay(0.6)
+    before = bmc.powers("node-b")
+    result = asked(tmp_path, agent(tmp_path, bmc, options={"ipport": relay.port}, timeout="2s"), fence)
+    assert (result.verdict, result.saw_on) == (Verdict.UNKNOWN, False)
+    assert result.detail.startswith("off: no answer in ")
+    assert "the agent was killed; whether it is off is not known: no answer in " in result.detail
+    assert bmc.powers("node-b") == before
+
+
+def test_a_bmc_that_is_off_already_ends_no_chain_alone(tmp_path: Path, bmc: Sushy) -> None:
+    bmc.order("node-b", "ForceOff")
+    before = bmc.powers("node-b")
+    result = chained(tmp_path, agent(tmp_path, bmc))
+    assert result.verdict is Verdict.UNKNOWN
+    assert "Already OFF" in result.detail
+    assert "its device has never said ON for db2" in result.detail
+    assert bmc.powers("node-b") == before

@@ -42,6 +42,7 @@ _CHASSIS = """\
 # `0x20 get power` asks, `0x20 set power 0` takes it: the processes named in the files of `pids` end, with their groups.
 cd {folder} || exit 1
 echo "$2 $3 $4" >> asked
+[ -e delay ] && sleep "$(cat delay)"
 case "$2 $3 $4" in
     "get power ") [ -e off ] && echo power:0 || echo power:1 ;;
     "set power 0")
@@ -117,6 +118,10 @@ class Bmc:
     def stick(self) -> None:
         """From now on it takes the order to switch off, and does nothing."""
         (self.folder / "stuck").touch()
+
+    def answer_after(self, seconds: float) -> None:
+        """From now on every question of its power, and every order, takes this long."""
+        (self.folder / "delay").write_text(str(seconds))
 
     def is_on(self) -> bool:
         """Whether the host has power."""

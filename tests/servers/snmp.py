@@ -1,11 +1,13 @@
 """A power distribution unit of the "ApcMS" kind: the real snmpsim on a loopback port, with eight outlets.
 
-Knows neither agents nor failoverd. Followed: PowerNet-MIB, as `fence_apc_snmp` uses it.
+An outlet's power is that of the real processes which it is told of. Knows neither agents nor failoverd. Followed:
+PowerNet-MIB, as `fence_apc_snmp` uses it.
 """
 
 import importlib.util
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -41,22 +43,22 @@ class Pdu:
     def __init__(self) -> None:
         self.port = free_port()
         self.folder = scratch_folder("pdu")
-        for name in ("data", "cache"):
+        self._outlets = self.folder / "outlets"
+        for name in ("data", "cache", "outlets"):
             (self.folder / name).mkdir()
         numbers = range(1, OUTLETS + 1)
         rows = ["1.3.6.1.2.1.1.1.0|4|APC", "1.3.6.1.2.1.1.2.0|6|1.3.6.1.4.1.318.1.3.4.9"]
-        rows += [f"{_PDU}.3.{number}|2:writecache|value=1" for number in numbers]
+        rows += [f"{_PDU}.3.{number}|2:outlet|{number}" for number in numbers]
         rows += [f"{_PDU}.4.{number}|4|node-{number}" for number in numbers]
         rows += [f"{_PDU}.5.1|2|1"]  # without a neighbour, `list` would take an error for the last name
         (self.folder / "data" / f"{COMMUNITY}.snmprec").write_text("\n".join(rows) + "\n")
-        spec = importlib.util.find_spec("snmpsim")
-        package = Path(str(spec.origin)).parent if spec is not None else Path()
         command = [
             *(sys.executable, "-W", "ignore", "-c", _RUN),
             f"--data-dir={self.folder}/data",
             f"--cache-dir={self.folder}/cache",
             f"--agent-udpv4-endpoint={LOOPBACK}:{self.port}",
-            f"--variation-modules-dir={package}/variation",
+            f"--variation-modules-dir={Path(__file__).with_name('snmp_outlets')}",
+            f"--variation-module-options=outlet:{self._outlets}",
             "--logging-method=null",
         ]
         self._process = ServerProcess(command, self.folder / "output")
@@ -76,6 +78,31 @@ class Pdu:
     ) -> None:
         self._process.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def feed(self, outlet: int, pids: Iterable[Path]) -> None:
+        """Say what has its power from that outlet: files that hold the pids."""
+        (self._outlets / f"kills-{outlet}").write_text("\n".join(map(str, pids)))
+
+    def stick(self) -> None:
+        """From now on it takes every order, and does nothing."""
+        (self._outlets / "stuck").touch()
+
+    def answer_after(self, seconds: float) -> None:
+        """From now on every question of an outlet, and every order, takes this long; one waits for the other."""
+        (self._outlets / "delay").write_text(str(seconds))
+
+    def pause(self) -> None:
+        """Its port stays, nothing answers."""
+        self._process.pause()
+
+    def is_on(self, outlet: int) -> bool:
+        """Whether that outlet has power."""
+        return not (self._outlets / f"off-{outlet}").exists()
+
+    def orders(self) -> list[str]:
+        """What it was told, in order: `2 off`."""
+        path = self._outlets / "orders"
+        return path.read_text().splitlines() if path.exists() else []
 
     def _listens(self) -> bool:
         wanted = f":{self.port:04X}"
