@@ -194,7 +194,7 @@ def test_there_is_a_limit_on_streams_and_a_closed_one_makes_room(api: ServedCont
             for _ in range(MOST_STREAMS):
                 stream = streams.enter_context(ask.stream("GET", "/v1/events"))
                 lines = stream.iter_lines()
-                streams.callback(lines.close)
+                streams.callback(lines.close)  # type: ignore[attr-defined]
                 assert next(lines) == "event: status"
             assert ask.get("/v1/events").status_code == 503
             assert ask.get("/active").status_code == 200

@@ -191,7 +191,7 @@ def test_a_controller_without_a_stream_to_give_is_polled(config: Path, served: S
         for _ in range(MOST_STREAMS):
             stream = streams.enter_context(ask.stream("GET", "/v1/events"))
             lines = stream.iter_lines()
-            streams.callback(lines.close)
+            streams.callback(lines.close)  # type: ignore[attr-defined]
             next(lines)
         with Watching(config, "--json") as watching:
             watching.tells("db1", "status", "active")

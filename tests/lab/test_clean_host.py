@@ -44,7 +44,7 @@ def clean(network: Network) -> Iterator[Host]:
         root = clean_root.clean_root(packages.depends(packages.built(FIRST)))
     except clean_root.CannotBeMade as error:
         pytest.skip(f"no clean Debian could be made: {error}")
-    with Host(network, 1, root) as host:
+    with Host(network, 1, root=root) as host:
         host.write(f"/etc/systemd/system/{UNIT}", "[Service]\nExecStart=/usr/bin/python3 -m http.server 8080\n")
         host.must("systemctl", "daemon-reload")
         yield host

@@ -70,7 +70,7 @@ class Member:
     def get(self, path: str) -> dict[str, Any]:
         """An answer of its API; {} when there is none."""
         try:
-            answer = httpx.get(f"{self.api}{path}", headers=_MAY_READ, timeout=1.0)
+            answer = httpx.get(f"{self.api}{path}", headers=_MAY_READ, timeout=2.0)
         except httpx.TransportError:
             return {}
         told: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
@@ -327,7 +327,8 @@ class Three:
     def _what_happened(self, fault: Fault) -> str:
         """In words, from the service's history since then."""
         now, _ = self.settled()
-        lines = [line for line in now.get("/v1/history?limit=1000")["history"] if line["epoch"] > fault.epoch]
+        told = self.eventually(lambda: now.get("/v1/history?limit=1000").get("history"), 10, "the history is told")
+        lines = [line for line in told if line["epoch"] > fault.epoch]
         moves = [line["why"] for line in lines if line["event"] == "Promoted"]
         if not moves:
             return "nothing moved" if self.epoch() == fault.epoch else f"{now.name} went on"

@@ -54,6 +54,9 @@ def killed(guarded: bool) -> None:
     say("killed")
 
 
+kept: Device | None = None
+
+
 def stop() -> None:
     global kept  # so that it is not closed
     kept = fed()
