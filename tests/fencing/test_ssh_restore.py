@@ -117,7 +117,7 @@ def test_a_helper_that_is_missing_slow_or_says_nothing_is_tried_again(far: FarSi
         ("echo FAILOVERD-GIVEN 00000000000000000000000000000000 {}", UNKNOWN, "did not prove it"),
         ("exit 3", UNKNOWN, "without an answer"),
     ):
-        far.timeout_s = 3.2 if "sleep" in script else None
+        far.timeout_s = 7.2 if "sleep" in script else None
         answers(far, script)
         result = restored(far)
         assert (result.verdict, result.final) == (verdict, False), script
