@@ -33,6 +33,12 @@ def is_active(member: Member) -> bool:
     return member.role() == "active"
 
 
+def took_over_cleanly(member: Member) -> bool:
+    """Active, and it had nobody to fence."""
+    told = member.status()
+    return told.get("role") == "active" and "stepped down cleanly" in told.get("why", "")
+
+
 def test_power_off_of_the_active_host_is_answered_by_its_bmc_and_the_peer_takes_over(three: Three) -> None:
     with three.fault("power-off of the active host") as fault:
         fault.begins()
@@ -253,7 +259,7 @@ def test_a_stop_of_the_controllers_unit_hands_over(three: Three) -> None:
         strikes = fault.active.bmc.asked().count("set power 0")
         fault.begins()
         fault.active.host.must("systemctl", "stop", CONTROLLER)
-        three.eventually(lambda: is_active(fault.standby), 60, "the peer is active")
+        three.eventually(lambda: took_over_cleanly(fault.standby), 60, "the peer is active, and had nobody to fence")
         assert fault.active.bmc.asked().count("set power 0") == strikes, "handed over: nothing to fence"
         fault.active.host.must("systemctl", "start", CONTROLLER)
 
@@ -263,7 +269,7 @@ def test_a_shutdown_of_the_active_host_hands_over_first(three: Three) -> None:
     with three.fault("systemctl poweroff of the active host, and on again") as fault:
         fault.begins()
         fault.active.host.run("systemctl", "poweroff", "--no-block")
-        three.eventually(lambda: is_active(fault.standby), 60, "the peer is active")
+        three.eventually(lambda: took_over_cleanly(fault.standby), 60, "the peer is active, and had nobody to fence")
         three.eventually(lambda: not fault.active.host.init(), 120, "the host is off")
         fault.active.host.power_on()
 
@@ -274,7 +280,7 @@ def test_a_reboot_of_the_active_host_hands_over_first(three: Three) -> None:
         life = fault.active.host.init()
         fault.begins()
         fault.active.host.run("systemctl", "reboot", "--no-block")
-        three.eventually(lambda: is_active(fault.standby), 60, "the peer is active")
+        three.eventually(lambda: took_over_cleanly(fault.standby), 60, "the peer is active, and had nobody to fence")
         three.eventually(lambda: fault.active.host.init() not in (0, life), 120, "the host comes back")
         three.eventually(fault.active.host.init, 30, "it has power again")
 
