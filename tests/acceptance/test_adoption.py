@@ -173,6 +173,7 @@ def test_a_service_that_died_while_its_controller_was_away_is_handed_over(zookee
         assert "a stepped down cleanly" in b.log, "the first demote was done: there is no process"
 
 
+@pytest.mark.long
 def test_a_forged_session_file_is_refused_with_its_reason_and_the_start_is_a_normal_one(
     zookeeper: ZooKeeper, zk_root: str
 ) -> None:

@@ -60,6 +60,7 @@ def test_a_frozen_active_is_switched_off_by_its_bmc_and_replaced(zookeeper: ZooK
         assert PASSWORD not in pair.logs()
 
 
+@pytest.mark.long
 def test_while_the_power_is_stuck_nobody_is_promoted_and_blocked_says_why(zookeeper: ZooKeeper, zk_root: str) -> None:
     with powered_pair(zookeeper, zk_root) as (pair, bmcs):
         bmcs["a"].stick()

@@ -73,6 +73,7 @@ def test_a_server_that_is_down_says_no_role_and_demote_starts_it_as_a_standby(ma
     assert (a.data / "standby.signal").exists()
 
 
+@pytest.mark.long
 def test_promote_is_repeatable_and_lets_no_commit_through_that_is_on_one_node_only(make: Make) -> None:
     a, b = begin(make())
     assert a.must("promote").endswith("it is active\n")

@@ -100,6 +100,7 @@ def test_a_unit_that_is_not_allowed_or_not_there_is_refused_and_nothing_is_touch
     assert sleepers(units) == ["900", "901", "902", "903", "904"]
 
 
+@pytest.mark.long
 def test_the_shipped_unit_of_a_real_controller_is_ended_and_stays_down_until_it_is_given_back(pair: Pair) -> None:
     active, standby = pair.begin()
     epoch = int(active.status()["epoch"])
