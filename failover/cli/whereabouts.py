@@ -62,16 +62,17 @@ def find(config: Path | None, url: str | None, token_file: Path | None, ca: Path
         full = _full(url)
         return Whereabouts(None, full, token, https=full.startswith("https://"), ca=ca)
     settings = read(config_file(config))
-    path, api = socket_path(settings), _api(settings)
-    tls = api.get("tls")
-    https = isinstance(tls, dict)
-    if isinstance(tls, dict):
-        ca = ca or Path(str(tls.get("ca") or ""))
+    path, api = socket_path(settings), _section(settings, "api")
+    https = isinstance(api.get("tls"), dict)
+    if https:
+        ca = ca or Path(str(_section(api, "tls").get("ca") or ""))
     refused = _why_not(path)
     if not refused:
         return Whereabouts(path, "http://local", token, "", https, ca)
-    name = str(api.get("advertise") or _listen(api)) if https else _listen(api)  # which its certificate is for
-    return Whereabouts(None, f"https://{name}" if https else _full(name), token, refused, https, ca)
+    if not https:
+        return Whereabouts(None, _full(_listen(api)), token, refused, https, ca)
+    name = api.get("advertise") or _listen(api)  # which its certificate is for
+    return Whereabouts(None, f"https://{name}", token, refused, https, ca)
 
 
 def socket_path(settings: dict[str, Any]) -> Path:
@@ -97,9 +98,9 @@ def read(path: Path) -> dict[str, Any]:
     return settings
 
 
-def _api(settings: dict[str, Any]) -> dict[str, Any]:
-    api = settings.get("api")
-    return api if isinstance(api, dict) else {}
+def _section(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    section = settings.get(name)
+    return section if isinstance(section, dict) else {}
 
 
 def _listen(api: dict[str, Any]) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
+
+from failover.support.wall_time import at_s
 
 Line = Mapping[str, Any]
 CLOCK_GRAIN_S = 0.001  # the histories tell milliseconds
@@ -84,10 +85,7 @@ def _first(lines: Iterable[Line], **wanted: tuple[str, ...]) -> float | None:
 
 
 def _at(line: Line) -> float:
-    try:
-        return datetime.fromisoformat(str(line.get("at", ""))).timestamp()
-    except ValueError:
-        return 0.0
+    return at_s(str(line.get("at", ""))) or 0.0
 
 
 def _between(earliest: float | None, noted: float | None, latest: float | None) -> float | None:

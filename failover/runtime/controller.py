@@ -254,8 +254,9 @@ class RunningController:
             self.beats += 1
             self.fences.refresh()
             self._refresh()
-            if self._pause_ends.due():
-                self._spawn(self._pause_ends.end())
+            over = self._pause_ends.due()
+            if over is not None:
+                self._spawn(self._pause_ends.end(over))
             await asyncio.sleep(TICK_S)
 
     def _stalled(self, seconds: float) -> None:

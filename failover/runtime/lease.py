@@ -120,8 +120,7 @@ class Lease:
     def reached(self) -> None:
         """The store is back: what went unanswered meanwhile is asked at once, not at the next tick."""
         if self._held is not None:
-            held = self._held
-            self._renew(*held, lambda renewal: self._renewed(held, renewal))
+            self._ask(self._held)
 
     def _renew_again(self) -> None:
         held = self._held
@@ -130,6 +129,9 @@ class Lease:
         self._tick = self._clock.call_later(self._terms.renew_every_s, self._renew_again)
         if self._overdue():
             self._ran_out()  # timers stand still while the host sleeps, CLOCK_BOOTTIME does not
+        self._ask(held)
+
+    def _ask(self, held: tuple[str, Lock]) -> None:
         self._renew(*held, lambda renewal: self._renewed(held, renewal))
 
     def _renewed(self, held: tuple[str, Lock], renewal: Renewal) -> None:

@@ -14,16 +14,9 @@ from failover.core.state import State
 from failover.core.values import Control, Pause
 from failover.ports.controller import OrderRefused
 from failover.runtime.reports import log
+from failover.support.wall_time import at_s
 
 AGAIN_S = 10.0
-
-
-def end_of(pause: Pause) -> float | None:
-    """Seconds since 1970; None: it has no end, or none that can be read."""
-    try:
-        return datetime.fromisoformat(pause.until).timestamp() if pause.until else None
-    except ValueError:  # somebody edited the record
-        return None
 
 
 def end_after(seconds: float) -> str:
@@ -45,26 +38,25 @@ class PauseEnds:
         self._end = end
         self._now_s = now_s
         self._wall_s = wall_s
-        self._tried_s: float | None = None
+        self._tried: Pause | None = None
+        self._tried_s = 0.0
 
-    def due(self) -> bool:
-        """Whether there is a pause to end now. After a try it is time again in ten seconds only."""
+    def due(self) -> Pause | None:
+        """The pause to end now, if there is one. The same is tried again only ten seconds later."""
         state = self._state()
         pause = state.control.pause
-        end_s = end_of(pause) if pause is not None and state.connected else None
+        end_s = at_s(pause.until) if pause is not None and state.connected else None
         if end_s is None or self._wall_s() < end_s:
-            return False
-        return self._tried_s is None or self._now_s() >= self._tried_s + AGAIN_S
+            return None
+        return None if pause == self._tried and self._now_s() < self._tried_s + AGAIN_S else pause
 
-    async def end(self) -> None:
+    async def end(self, pause: Pause) -> None:
         """End it. A store that does not answer is told in the log, and asked again."""
-        pause = self._state().control.pause
-        if pause is None:
-            return
-        self._tried_s = self._now_s()
+        self._tried, self._tried_s = pause, self._now_s()
         try:
-            await self._end(pause)
+            control = await self._end(pause)
         except OrderRefused as refused:
             log.warning("the pause of %s is over, but could not be ended: %s; it is tried again", pause.by, refused)
-        else:
+            return
+        if control.pause is None:
             log.info("the pause of %s is over (%s): automatic moves are on again", pause.by, pause.until)

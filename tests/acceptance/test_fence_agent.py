@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from tests.acceptance.cluster import Cluster, Host, cluster
+from tests.acceptance.cluster import Cluster, cluster
+from tests.acceptance.powered import only, reference
 from tests.servers import ipmi
-from tests.servers.guardian import scratch_folder
 from tests.servers.ipmi import PASSWORD, USER, Bmc
 from tests.servers.ports import LOOPBACK
 from tests.servers.wait import eventually
@@ -20,29 +19,21 @@ pytestmark = pytest.mark.skipif(bool(ipmi.missing()), reason=f"missing: {', '.jo
 @contextmanager
 def powered_pair(zookeeper: ZooKeeper, root: str) -> Iterator[tuple[Cluster, dict[str, Bmc]]]:
     """Two hosts, each with a BMC, not started yet."""
-    password = scratch_folder("bmc-secret") / "bmc.secret"
-    password.write_text(PASSWORD)
-    password.chmod(0o600)
     with Bmc() as of_a, Bmc() as of_b:
         bmcs = {"a": of_a, "b": of_b}
-
-        def fencing(_: dict[str, Host]) -> dict[str, Any]:
-            options = {
-                "ip": LOOPBACK,
-                "ipport": "{node.ipmi}",
-                "username": USER,
-                "password": {"file": str(password)},
-                "lanplus": True,
-                "cipher": "3",
-                "power_timeout": 2,
-                "power_wait": 0,
-            }
-            power = {"kind": "agent", "agent": "fence_ipmilan", "options": options, "timeout": "15s"}
-            # All "hosts" share one kernel, which refuses for those that are off.
-            return {"methods": {"power": power}, "verify": {"contradiction": "warn", "ports": []}}
-
+        options = {
+            "ip": LOOPBACK,
+            "ipport": "{node.ipmi}",
+            "username": USER,
+            "password": reference(PASSWORD),
+            "lanplus": True,
+            "cipher": "3",
+            "power_timeout": 2,
+            "power_wait": 0,
+        }
+        power = {"kind": "agent", "agent": "fence_ipmilan", "options": options, "timeout": "15s"}
         facts = {name: {"ipmi": str(bmc.port)} for name, bmc in bmcs.items()}
-        with cluster(zookeeper.hosts, root, fencing=fencing, facts=facts) as pair:
+        with cluster(zookeeper.hosts, root, fencing=only(power), facts=facts) as pair:
             for name, bmc in bmcs.items():
                 bmc.feed([pair[name].folder / "controller.pid", pair[name].folder / "redis.pid"])
             yield pair, bmcs

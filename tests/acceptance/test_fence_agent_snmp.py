@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
-from tests.acceptance.cluster import Cluster, Host, cluster
+from tests.acceptance.cluster import Cluster, cluster
+from tests.acceptance.powered import only, reference
 from tests.servers import snmp
-from tests.servers.guardian import scratch_folder
 from tests.servers.ports import LOOPBACK
 from tests.servers.snmp import COMMUNITY, Pdu
 from tests.servers.wait import eventually
@@ -21,27 +20,19 @@ OUTLET_OF = {"a": 1, "b": 2}
 @contextmanager
 def powered_pair(zookeeper: ZooKeeper, root: str, plug: str | int) -> Iterator[tuple[Cluster, Pdu]]:
     """Two hosts, each at an outlet of one unit, not started yet. `plug`: what their configuration says of it."""
-    community = scratch_folder("pdu-secret") / "community"
-    community.write_text(COMMUNITY)
-    community.chmod(0o600)
     with Pdu() as pdu:
-
-        def fencing(_: dict[str, Host]) -> dict[str, Any]:
-            options = {
-                "ip": LOOPBACK,
-                "ipport": pdu.port,
-                "community": {"file": str(community)},
-                "snmp_version": "2c",
-                "plug": plug,
-                "power_timeout": 5,
-                "power_wait": 0,
-            }
-            power = {"kind": "agent", "agent": "fence_apc_snmp", "options": options, "timeout": "20s"}
-            # All "hosts" share one kernel, which refuses for those that are off.
-            return {"methods": {"power": power}, "verify": {"contradiction": "warn", "ports": []}}
-
+        options = {
+            "ip": LOOPBACK,
+            "ipport": pdu.port,
+            "community": reference(COMMUNITY),
+            "snmp_version": "2c",
+            "plug": plug,
+            "power_timeout": 5,
+            "power_wait": 0,
+        }
+        power = {"kind": "agent", "agent": "fence_apc_snmp", "options": options, "timeout": "20s"}
         facts = {name: {"outlet": str(outlet)} for name, outlet in OUTLET_OF.items()}
-        with cluster(zookeeper.hosts, root, fencing=fencing, facts=facts) as pair:
+        with cluster(zookeeper.hosts, root, fencing=only(power), facts=facts) as pair:
             for name, outlet in OUTLET_OF.items():
                 pdu.feed(outlet, [pair[name].folder / "controller.pid", pair[name].folder / "redis.pid"])
             yield pair, pdu

@@ -13,18 +13,11 @@ from fencing.chain import Chain
 from tests.fencing.strikes import OWN, strike
 from tests.servers.ipmi import PASSWORD, USER, Bmc
 from tests.servers.ports import LOOPBACK
+from tests.servers.secret import secret
 from tests.support.hooks import with_launcher
 
 T = TypeVar("T")
 NODES = {"db1": {"address": "10.0.0.11"}, "db2": {"address": "10.0.0.12", "bmc": LOOPBACK, "outlet": "2"}}
-
-
-def secret(folder: Path, text: str) -> dict[str, str]:
-    """A reference to a file that holds it."""
-    path = folder / f"secret-{abs(hash(text))}"
-    path.write_text(text + "\n")
-    path.chmod(0o600)
-    return {"file": str(path)}
 
 
 def settings_of(agent: str, options: dict[str, Any], timeout: str = "20s", **more: Any) -> AgentMethodSettings:

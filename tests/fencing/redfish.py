@@ -9,6 +9,7 @@ from config.models.fencing import RedfishMethodSettings
 from fencing.redfish.method import RedfishFence
 from tests.servers.authority import Authority
 from tests.servers.scripted_bmc import SYSTEM, Answer, ScriptedBmc
+from tests.servers.secret import secret
 from tests.servers.sushy import PASSWORD, USER, Sushy
 
 T = TypeVar("T")
@@ -24,14 +25,6 @@ class Certificates:
         self.good = self.authority.issue("good")
         self.expired = self.authority.issue("expired", days=-1)
         self.other_name = self.authority.issue("other-name", "DNS:bmc9.example,IP:192.0.2.9")
-
-
-def secret(folder: Path, text: str) -> dict[str, str]:
-    """A reference to a file that holds it."""
-    path = folder / "bmc.secret"
-    path.write_text(text + "\n")
-    path.chmod(0o600)
-    return {"file": str(path)}
 
 
 def settings_of(folder: Path, ca: Path | None, password: str = PASSWORD, **more: Any) -> RedfishMethodSettings:

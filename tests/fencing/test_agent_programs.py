@@ -19,9 +19,10 @@ from fencing.agent.method import AgentFence
 from fencing.agent.options import OptionError, tell
 from fencing.agent.turns import NotMyTurn, turn
 from fencing.chain import Chain
-from tests.fencing.agents import NODES, secret, settings_of
+from tests.fencing.agents import NODES, settings_of
 from tests.fencing.strikes import OWN as OWN_NODE
 from tests.fencing.strikes import strike
+from tests.servers.secret import secret
 from tests.servers.wait import eventually_async
 from tests.support.hooks import lives, number_in, with_launcher
 

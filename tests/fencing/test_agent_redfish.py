@@ -11,12 +11,13 @@ from config.models.fencing import AgentMethodSettings
 from failover.core.values import Verdict
 from failover.ports.service import Proof, Result
 from fencing.agent.method import AgentFence
-from tests.fencing.agents import asked, chained, secret, settings_of
+from tests.fencing.agents import asked, chained, settings_of
 from tests.fencing.strikes import strike
 from tests.servers import sushy as sushy_server
 from tests.servers.authority import Authority
 from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.proxy import Relay
+from tests.servers.secret import secret
 from tests.servers.sushy import PASSWORD, USER, Sushy, sushy
 
 AGENT = Path("/usr/sbin/fence_redfish")

@@ -12,10 +12,11 @@ from failover.ports.service import Result
 from failover.support.launcher import Launcher
 from fencing.agent.method import AgentFence
 from fencing.chain import Chain
-from tests.fencing.agents import NODES, asked, chained, secret, settings_of
+from tests.fencing.agents import NODES, asked, chained, settings_of
 from tests.fencing.strikes import OWN, strike
 from tests.servers import snmp
 from tests.servers.ports import LOOPBACK, free_port
+from tests.servers.secret import secret
 from tests.servers.snmp import COMMUNITY, Pdu
 from tests.support.hooks import with_launcher
 

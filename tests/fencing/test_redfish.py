@@ -8,11 +8,12 @@ import pytest
 from failover.core.values import Node, Verdict
 from failover.ports.service import Proof, Result
 from fencing.redfish.method import RedfishFence
-from tests.fencing.redfish import asked, secret, settings_of
+from tests.fencing.redfish import asked, settings_of
 from tests.fencing.strikes import strike
 from tests.servers import sushy as sushy_server
 from tests.servers.authority import Authority
 from tests.servers.ports import LOOPBACK, free_port
+from tests.servers.secret import secret
 from tests.servers.sushy import PASSWORD, Sushy, sushy
 
 pytestmark = pytest.mark.skipif(bool(sushy_server.missing()), reason=f"missing: {', '.join(sushy_server.missing())}")

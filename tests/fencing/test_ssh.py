@@ -34,18 +34,6 @@ _MISSING = sshd_server.missing()
 pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"no sshd to test against, missing: {', '.join(_MISSING)}")
 
 
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[Sshd]:
-    with Sshd() as server:
-        yield server
-
-
-@pytest.fixture
-def far(sshd: Sshd) -> Iterator[FarSide]:
-    with far_side(sshd) as made:
-        yield made
-
-
 @pytest.fixture
 def own_far() -> Iterator[FarSide]:
     """One whose sshd may be broken."""

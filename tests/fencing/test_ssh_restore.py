@@ -5,36 +5,22 @@ The far side has no systemd here, so nothing can be started: that it is, is trie
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from failover.core.values import Verdict
 from failover.ports.service import Result, Strike
 from failover.support.launcher import Launcher
 from fencing.ssh import SshFence
-from tests.fencing.far_side import HELPER, FarSide, far_side, strike_here
+from tests.fencing.far_side import HELPER, FarSide, strike_here
 from tests.servers import sshd as sshd_server
 from tests.servers.ports import free_port
-from tests.servers.sshd import Sshd, deaf_port, silent_port
+from tests.servers.sshd import deaf_port, silent_port
 from tests.support.hooks import with_launcher
 
 _MISSING = sshd_server.missing()
 pytestmark = pytest.mark.skipif(bool(_MISSING), reason=f"no sshd to test against, missing: {', '.join(_MISSING)}")
 
 NOT_DONE, UNKNOWN = Verdict.NOT_DONE, Verdict.UNKNOWN
-
-
-@pytest.fixture(scope="module")
-def sshd() -> Iterator[Sshd]:
-    with Sshd() as server:
-        yield server
-
-
-@pytest.fixture
-def far(sshd: Sshd) -> Iterator[FarSide]:
-    with far_side(sshd) as made:
-        yield made
 
 
 def restored(far: FarSide, told: Strike | None = None, **more: object) -> Result:

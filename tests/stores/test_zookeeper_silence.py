@@ -45,6 +45,14 @@ class ManyWays(ZooKeeperWorld):
         """The one way that a store has a connection by."""
         return next(relay for relay in self.ways if relay.connections)
 
+    def freeze_all_but_another(self) -> Relay:
+        """The used way and all others fall silent, but for the one that is given."""
+        living = next(relay for relay in self.ways if relay is not self.used())
+        for relay in self.ways:
+            if relay is not living:
+                relay.freeze()
+        return living
+
 
 @contextmanager
 def active_with(
@@ -99,11 +107,7 @@ def test_a_session_over_tls_goes_to_another_server_too(
     tls = TlsFiles(str(server.ca), str(server.cert), str(server.key))
     relays = [relay_to(server.tls_port) for _ in range(3)]
     with active_with(server, zk_root, relays, tls) as (world, db1, lock):
-        used = world.used()
-        living = relays[0] if used is not relays[0] else relays[1]
-        for relay in relays:
-            if relay is not living:
-                relay.freeze()
+        world.freeze_all_but_another()
         db1.store.renew(db1.session, lock, lambda _: None)
         until_moved(world, db1)
         assert db1.renew(lock).proven
@@ -116,11 +120,7 @@ def test_a_further_dead_server_is_dialled_for_no_longer_than_its_share(
     """One of five is silent, the next is dead: whichever is dialled first, the dead one takes half a second."""
     relays = [relay_to(zookeeper.port) for _ in range(5)]
     with active_with(zookeeper, zk_root, relays) as (world, db1, lock), caplog.at_level(logging.WARNING):
-        used = world.used()
-        living = relays[0] if used is not relays[0] else relays[1]
-        for relay in relays:
-            if relay is not living:
-                relay.freeze()
+        living = world.freeze_all_but_another()
         db1.store.renew(db1.session, lock, lambda _: None)
         until_moved(world, db1)
         assert db1.renew(lock).proven

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from failover.api.judgement import age_s, is_proven, proven_age_s
 from failover.api.metrics.metric import (
     ADOPTION,
@@ -21,6 +19,7 @@ from failover.api.metrics.metric import (
 )
 from failover.api.views import active
 from failover.ports.controller import Snapshot
+from failover.support.wall_time import at_s
 
 
 def _build(snapshot: Snapshot, _now_s: float) -> list[Reading]:
@@ -29,13 +28,6 @@ def _build(snapshot: Snapshot, _now_s: float) -> list[Reading]:
 
 def _config(snapshot: Snapshot, _now_s: float) -> list[Reading]:
     return [((snapshot.config_hash, snapshot.store_kind, snapshot.on_store_loss), 1.0)]
-
-
-def at_s(iso: str) -> float | None:
-    try:
-        return datetime.fromisoformat(iso).timestamp()
-    except ValueError:  # somebody edited the record
-        return None
 
 
 def _step_down_in(snapshot: Snapshot, now_s: float) -> float | None:

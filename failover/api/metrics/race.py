@@ -14,8 +14,8 @@ from failover.api.metrics.metric import (
     one,
     spread,
 )
-from failover.api.metrics.node import at_s
 from failover.ports.controller import Snapshot
+from failover.support.wall_time import at_s
 
 
 def _pause_since(snapshot: Snapshot, _now_s: float) -> float | None:
