@@ -29,6 +29,7 @@ from failover.core.state import (
     active_member,
     changed,
     holding_back,
+    may_still_hand_over,
     member_of,
     obstacle,
     pause_in_words,
@@ -181,7 +182,7 @@ class Move:
         """Settle as `standby` or `out`, make the service standby first (S8), follow, race for a free lock."""
         state = self.state
         if state.stopping:
-            self.stop()
+            self.leave()
         elif state.service is not ServiceRole.STANDBY:
             self._secure_standby()
         elif state.session is None:
@@ -270,9 +271,27 @@ class Move:
 
     # --- the end --------------------------------------------------------------------------------
 
+    def leave(self) -> None:
+        """Stop; a lock that cannot be handed over now is kept for the store to come back, once (else a peer fences).
+
+        No longer than the session's time-out: by then a store that answers others has freed it.
+        """
+        state = self.state
+        if state.session is None or not may_still_hand_over(state):
+            self.stop()
+            return
+        if not state.lingered:
+            self.set(lingered=True)
+            self.set_timer("stop", state.session.timeout_s)
+        if "stop" in self.state.timers:
+            self.become(Role.OUT, "stopping: demoted; waiting for the store, to hand the lock over")
+        else:
+            self.stop()
+
     def stop(self) -> None:
         """Leave: close the session first, so that a peer need not wait for it."""
         self.begin_attempt()
+        self.stop_timer("stop")
         self.become(Role.OUT, "stopping")
         self.close_session()
         if not self.state.closing:

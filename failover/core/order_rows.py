@@ -97,7 +97,7 @@ def stop_idle(move: Move, event: StopRequested) -> None:
         move.stop()
         move.become(Role.OUT, f"stopping, although the service may still be active: {move.state.cause}")
     else:
-        move.stop()
+        move.leave()
 
 
 def _in_doubt(state: State) -> bool:

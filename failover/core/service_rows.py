@@ -256,7 +256,7 @@ def handed_over(move: Move, event: HandedOver) -> None:
         move.lose_lock()
         move.set(holder=None, holder_known=True, freed=state.session.id, written=-1)
         move.set(crumb=Crumb(clean, event.version))
-    elif state.stopping or not away:
+    elif not away:
         move.close_session()
     move.reconsider()
 

@@ -100,6 +100,7 @@ class State:
     obeyed: int = 0  # the epoch of the demand that the last demote answered `done`; 0 since any later demote began
     stopping: bool = False
     stop_code: int = 0
+    lingered: bool = False  # a stop has waited for the store, or does so: it does it once
     ended: bool = False  # the process was told to end: nothing is decided any more
 
     @property
@@ -181,6 +182,11 @@ def _barred(state: State) -> str:
     if not state.settings.candidate:
         return NEVER
     return DRAINED if state.drained else state.bar
+
+
+def may_still_hand_over(state: State) -> bool:
+    """The service has been stopped and the store is away, with a lock and a breadcrumb that are ours in it."""
+    return state.service is ServiceRole.STANDBY and state.lock is not None and state.owns_crumb and not state.connected
 
 
 def alone(state: State) -> bool:

@@ -36,7 +36,7 @@ def main() -> None:
         level=logging.DEBUG if verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
-    for noisy in ("asyncio", "kazoo", "failoverd.store"):
+    for noisy in ("asyncio", "kazoo", "failoverd.store", "uvicorn"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     sys.exit(_run(path))
 
