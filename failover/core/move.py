@@ -29,7 +29,6 @@ from failover.core.state import (
     active_member,
     changed,
     holding_back,
-    may_still_hand_over,
     member_of,
     obstacle,
     pause_in_words,
@@ -277,7 +276,8 @@ class Move:
         No longer than the session's time-out: by then a store that answers others has freed it.
         """
         state = self.state
-        if state.session is None or not may_still_hand_over(state):
+        kept = state.lock is not None and state.service is ServiceRole.STANDBY and not state.connected
+        if state.session is None or not kept:
             self.stop()
             return
         if not state.lingered:

@@ -184,11 +184,6 @@ def _barred(state: State) -> str:
     return DRAINED if state.drained else state.bar
 
 
-def may_still_hand_over(state: State) -> bool:
-    """The service has been stopped and the store is away, with a lock and a breadcrumb that are ours in it."""
-    return state.service is ServiceRole.STANDBY and state.lock is not None and state.owns_crumb and not state.connected
-
-
 def alone(state: State) -> bool:
     """Nobody else could take over."""
     return not any(can_take_over(state, member) for member in state.members if member.node != state.identity.node)
