@@ -315,6 +315,7 @@ class Host:
                 self._process.stdin.close()
         if self.cable is not None:
             self.cable.close()
+        self.network.unplug(self.number)
         for group in self._groups:
             _remove_group(group)
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -7,9 +7,7 @@ there already.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from tests.docs.pages import ROOT
 from tests.lab.host import Host
 from tests.lab.network import Network
 from tests.lab.packages import built
+from tests.lab.steps import shell_blocks, steps
 from tests.servers import postgresql
 
 TUTORIAL = ROOT / "docs" / "tutorial-postgresql.md"
@@ -34,7 +33,6 @@ SAID = (
     "t|3\n",
     "orders-db: db1 is active",
 )
-_BLOCK = re.compile(r"^<!-- on ([a-z0-9 ]+) -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Debian's package of ZooKeeper's service has an init script, which systemd makes such a unit from.
 ZOOKEEPER_UNIT = """\
 [Service]
@@ -60,18 +58,6 @@ pytestmark = [
 ]
 
 
-@dataclass(frozen=True)
-class Step:
-    """A block, and the hosts that run it, in order."""
-
-    hosts: list[str]
-    text: str
-
-
-def steps() -> list[Step]:
-    return [Step(hosts.split(), text) for hosts, text in _BLOCK.findall(TUTORIAL.read_text("utf-8"))]
-
-
 @pytest.fixture(scope="module")
 def hosts(network: Network) -> Iterator[dict[str, Host]]:
     package = built(VERSION)
@@ -91,7 +77,7 @@ def hosts(network: Network) -> Iterator[dict[str, Host]]:
 
 def test_the_tutorial_on_postgresql_is_followed_from_its_first_command_to_its_last(hosts: dict[str, Host]) -> None:
     said = ""
-    for step in steps():
+    for step in steps(TUTORIAL):
         text = step.text
         for name, address in ADDRESSES.items():
             text = text.replace(address, hosts[name].address)
@@ -113,6 +99,5 @@ def _state(host: Host) -> str:
 
 
 def test_every_shell_block_of_the_tutorial_says_where_it_runs() -> None:
-    shell = TUTORIAL.read_text("utf-8").count("```sh\n")
-    assert len(steps()) == shell
-    assert {name for step in steps() for name in step.hosts} == set(ADDRESSES)
+    assert len(steps(TUTORIAL)) == shell_blocks(TUTORIAL)
+    assert {name for step in steps(TUTORIAL) for name in step.hosts} == set(ADDRESSES)

@@ -1,0 +1,31 @@
+"""The shell blocks of a page that says of each on which hosts it runs: `<!-- on db1 db2 -->` in the line before."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = re.compile(r"^<!-- on ([a-z0-9 ]+) -->\n```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A block, and the hosts that run it, in order."""
+
+    hosts: list[str]
+    text: str
+
+
+def steps(page: Path, heading: str = "") -> list[Step]:
+    """All of a page, or those under one heading of the second level."""
+    text = page.read_text("utf-8")
+    if heading:
+        text = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        assert text, f"{page.name} has no heading {heading!r}"
+    return [Step(hosts.split(), block) for hosts, block in _BLOCK.findall(text)]
+
+
+def shell_blocks(page: Path) -> int:
+    """How many there are, whether they say where they run or not."""
+    return page.read_text("utf-8").count("```sh\n")
