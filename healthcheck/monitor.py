@@ -1,8 +1,8 @@
 """Asking all probes, each at its own pace, and telling what they say together, when it changes.
 
-Decides nothing. A check never overlaps the next one of its probe; what was asked before a `reset` never counts after
-it; while a probe's grace lasts, that the service is not up yet is not held against it; and neither is what the
-controller only missed because it was starved itself.
+Decides nothing. A check never overlaps the next one of its probe; what was asked before a `reset`, or before news that
+came unasked, never counts after it; while a probe's grace lasts, that the service is not up yet is not held against it;
+and neither is what the controller only missed because it was starved itself.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ class _Watcher:
         self.probe = probe
         self.excuses = 0
         self.excused = 0
+        self.heard = 0
         self.failures = {health.value: 0 for health in Health if health.bad}
         self.took = Spreading(QUICK_S)
         self.restart(now_s)
@@ -160,11 +161,13 @@ class Monitor:
         while generation == self._generation:
             began_s = self._clock()
             late_s = began_s - due
+            heard = watcher.heard
             asking = asyncio.create_task(watcher.probe.check())
             try:
                 finding, overrun_s = await self._wait_for(asking, watcher.probe.timeout_s)
                 watcher.took.add(self._clock() - began_s)
-                if generation == self._generation and not self._excused(watcher, finding, late_s, overrun_s):
+                stale = generation != self._generation or heard != watcher.heard
+                if not stale and not self._excused(watcher, finding, late_s, overrun_s):
                     self._count(watcher, finding)
             finally:
                 await _end(asking)
@@ -196,6 +199,7 @@ class Monitor:
         """A probe reports unasked. The end of an instance of before the last reset is not this one's."""
         if (finding.gone or finding.at_once) and not watcher.met:
             return
+        watcher.heard += 1
         self._count(watcher, finding)
 
     def _count(self, watcher: _Watcher, finding: Finding) -> None:

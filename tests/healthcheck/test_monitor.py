@@ -13,7 +13,7 @@ from failover.support.launcher import Launcher
 from healthcheck.command import CommandProbe
 from healthcheck.monitor import MOST_EXCUSES, Monitor, boot_clock
 from healthcheck.timing import Timing
-from tests.healthcheck.stories import GONE, ILL, WELL, Puppet, Told, asked_again
+from tests.healthcheck.stories import GONE, ILL, SILENT, WELL, Puppet, Told, asked_again
 from tests.servers.wait import eventually_async
 from tests.support.hooks import lives, with_launcher
 
@@ -155,6 +155,23 @@ def test_what_was_asked_before_a_reset_never_counts_after_it() -> None:
         puppet.open.set()  # the old check could answer now
         await told.says(Health.HEALTHY)
         assert Health.UNHEALTHY not in told.healths
+
+    watched(story)
+
+
+def test_what_was_asked_before_the_end_was_heard_of_never_counts_after_it_s3() -> None:
+    """A check that found the process alive, a moment before it ended, must not make it well again."""
+
+    async def story(monitor: Monitor, told: Told, puppet: Puppet) -> None:
+        await told.says(Health.HEALTHY)
+        puppet.open.clear()
+        puppet.timeout_s = 5.0
+        await eventually_async(lambda: puppet.running == 1, 5.0, "a check has begun")
+        puppet.finding = SILENT
+        puppet.tell(GONE)
+        puppet.open.set()  # the check ends, and was well
+        await asked_again(puppet)
+        assert told.words[1:] == [(Health.NOT_RESPONDING, "puppet: pid 1 ended", True)]
 
     watched(story)
 

@@ -133,7 +133,8 @@ def test_a_worker_that_was_forked_after_the_last_look_is_not_taken_for_the_servi
         monitor = Monitor([probe], told)
         monitor.start()
         await told.says(Health.HEALTHY)
-        probe._tree.forget()  # as if it had not been there yet
+        probe._tree.forget()  # as if it had not been there yet; a look under way must not find it either
+        probe._tree = Tree()
         probe._tree.doubt = ""
         services.end(main)
         await told.says(Health.NOT_RESPONDING)
