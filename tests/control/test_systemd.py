@@ -104,7 +104,7 @@ def test_a_unit_that_is_dead_by_the_time_its_start_is_done_is_not_promoted(tmp_p
 
 
 def test_a_start_that_does_not_end_in_time_is_unknown(tmp_path: Path) -> None:
-    said = promoted(tmp_path, promote=Order("start", UNIT, 0.2), orders_db=Unit(result=None))
+    said = promoted(tmp_path, promote=Order("start", UNIT, 1.0), orders_db=Unit(result=None))
     assert said.verdict is Verdict.UNKNOWN
     assert "the job was not over after" in said.detail
 
@@ -218,7 +218,12 @@ def test_a_bus_that_is_lost_is_unknown(tmp_path: Path, when: str) -> None:
         daemon.kill()
         return await demoting
 
-    said = told_by(tmp_path, story, demote=Order("stop", UNIT, 0.5), orders_db=Unit(active="active", result=None))
+    said = told_by(
+        tmp_path,
+        story,
+        demote=Order("stop", UNIT, 0.5 if when == "before" else 10.0),
+        orders_db=Unit(active="active", result=None),
+    )
     assert said.verdict is Verdict.UNKNOWN
     assert "D-Bus" in said.detail
 
