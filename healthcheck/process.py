@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from failover.core.values import Health
 from failover.ports.service import Finding
-from failover.support.spawner import members, read_stat
+from failover.support.spawner import members, parent_of, read_stat
 from healthcheck.asking import AskingProbe
 from healthcheck.search import Search
 from healthcheck.timing import Timing
@@ -31,11 +31,15 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """A main process that has ended: its group and session, by which its orphans are known, and when (ticks)."""
+    """A main process that has ended: its group and session, by which its orphans are known, and when (ticks).
+
+    `parent`: who had started it. Its orphans have another by now (init, say), and a loop's next instance has the same.
+    """
 
     pid: int
     group: int
     session: int
+    parent: int
     at: float
 
 
@@ -47,7 +51,7 @@ class ProcessProbe(AskingProbe):
         self._search = search
         self._tell: Callable[[Finding], None] = lambda _finding: None
         self._watched: dict[int, int] = {}
-        self._groups: dict[int, tuple[int, int]] = {}
+        self._kin: dict[int, tuple[int, int, int]] = {}  # group, session, parent
         self._tree = Tree()
         self._end: _End | None = None
 
@@ -80,8 +84,11 @@ class ProcessProbe(AskingProbe):
         """Watch what was found. One that the search names no more, but that lives, is still of the tree."""
         if self._search.cheap:
             for pid in set(self._watched) - set(found):
-                self._tree.hold(pid)
-                self._unwatch(pid)
+                if _is_over(self._watched[pid]):  # and nobody has told us yet
+                    self._ended(pid)
+                else:
+                    self._tree.hold(pid)
+                    self._unwatch(pid)
         else:
             found = [pid for pid in found if not self._is_orphan(pid)]
         for pid in found[:MOST_WATCHED]:
@@ -98,7 +105,7 @@ class ProcessProbe(AskingProbe):
         if self._tree.holds(pid):
             return True
         end, stat = self._end, read_stat(pid)
-        if end is None or stat is None or stat[3] > end.at - _SUCCESSOR_TICKS:
+        if end is None or stat is None or stat[3] > end.at - _SUCCESSOR_TICKS or _is_of_the_same_loop(pid, end):
             return False
         if end.group != stat[1] and end.session != stat[2]:
             return False
@@ -144,21 +151,21 @@ class ProcessProbe(AskingProbe):
             return
         self._watched[pid] = descriptor
         stat = read_stat(pid)
-        self._groups[pid] = stat[1:3] if stat else (pid, pid)
+        self._kin[pid] = (*stat[1:3], parent_of(pid)) if stat else (pid, pid, 0)
         asyncio.get_running_loop().add_reader(descriptor, self._ended, pid)
         self._tree.keep_quiet()
         self._tree.look_soon()
 
     def _unwatch(self, pid: int) -> None:
         descriptor = self._watched.pop(pid)
-        del self._groups[pid]
+        del self._kin[pid]
         asyncio.get_running_loop().remove_reader(descriptor)
         os.close(descriptor)
 
     def _ended(self, pid: int) -> None:
         """The path that a failover waits for: with no known child, no more than one look at the search's own place."""
         now = time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS_PER_S
-        self._end = _End(pid, *self._groups[pid], now)
+        self._end = _End(pid, *self._kin[pid], now)
         self._unwatch(pid)
         if self._watched:
             return
@@ -186,6 +193,11 @@ class ProcessProbe(AskingProbe):
             self._tell(self._after(self._end))
 
 
+def _is_of_the_same_loop(pid: int, end: _End) -> bool:
+    """However late we have heard of the end. Where init itself had started the one before, that tells nothing."""
+    return end.parent > 1 and parent_of(pid) == end.parent
+
+
 def _has_ended(pid: int) -> bool:
     """Whether it is the zombie of a process that is over with all its threads, and nothing of its group is left.
 
@@ -199,8 +211,13 @@ def _has_ended(pid: int) -> bool:
     except OSError:
         return False
     try:
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(0))
+        return _is_over(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _is_over(descriptor: int) -> bool:
+    """Whether the process of a pidfd has ended."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

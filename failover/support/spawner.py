@@ -62,6 +62,12 @@ def read_stat(pid: int) -> tuple[str, int, int, int] | None:
     return (fields[0].decode(), int(fields[2]), int(fields[3]), int(fields[19])) if fields else None
 
 
+def parent_of(pid: int) -> int:
+    """The pid of a process's parent; 0 if there is no such process."""
+    fields = _fields(pid)
+    return int(fields[1]) if fields else 0
+
+
 def _fields(pid: int) -> list[bytes]:
     """What stands in /proc/PID/stat from the state on (proc(5)); nothing if there is no such process."""
     try:

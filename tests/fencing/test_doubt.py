@@ -19,6 +19,7 @@ from tests.servers.ports import free_port
 DONE, UNKNOWN = Verdict.DONE, Verdict.UNKNOWN
 POWER = Traits(power=True, witnessed=True, attempts=2)
 NOBODY = Verify((22,), 0.2)
+PATIENT = Verify((22,), 10.0)  # this host answers at once, or when it has time
 SILENT = "fd00::1"
 """A private network that no machine of a test is in: nobody answers, or there is no way there."""
 
@@ -51,7 +52,10 @@ async def proven() -> bool:
     return True
 
 
-def ran(book: Known, *levels: list[Scripted], verify: Verify = NOBODY, host: str = SILENT, port: int = 1) -> Result:
+def ran(
+    book: Known, *levels: list[Scripted], verify: Verify | None = None, host: str = SILENT, port: int = 1
+) -> Result:
+    verify = verify or (NOBODY if host == SILENT else PATIENT)
     methods = {method.name: method for level in levels for method in level}
     chain = Chain(methods, [[method.name for method in level] for level in levels], 10.0, OWN, book, verify)
     return asyncio.run(chain.run(strike(address=f"[{host}]:{port}", facts={"address": host}), proven))
@@ -108,7 +112,7 @@ def test_s7_power_that_is_off_while_something_answers_is_not_off() -> None:
 
 @pytest.mark.parametrize(("counts", "verdict"), [(True, UNKNOWN), (False, DONE)])
 def test_s7_a_refusal_comes_from_a_living_kernel_unless_a_firewall_gives_it(counts: bool, verdict: Verdict) -> None:
-    verify, port = Verify((), 0.5, refusal_counts=counts), free_port()
+    verify, port = Verify((), 10.0, refusal_counts=counts), free_port()
     level = [Scripted("pdu", DONE, traits=POWER)]
     result = ran(Known(on=True), level, verify=verify, host="127.0.0.1", port=port)
     assert result.verdict is verdict
@@ -117,7 +121,7 @@ def test_s7_a_refusal_comes_from_a_living_kernel_unless_a_firewall_gives_it(coun
 
 def test_s7_what_accepts_is_never_let_pass() -> None:
     with listening() as port:
-        verify = Verify((port,), 0.5, refusal_counts=False)
+        verify = Verify((port,), 10.0, refusal_counts=False)
         result = ran(Known(on=True), [Scripted("pdu", DONE, traits=POWER)], verify=verify, host="127.0.0.1")
     assert result.verdict is UNKNOWN
 
@@ -159,7 +163,7 @@ def test_a_report_says_which_level_did_it_and_whether_it_took_the_power() -> Non
 def test_every_door_is_tried_once() -> None:
     with listening() as port:
         crumb = Breadcrumb(TARGET, 1, "boot", f"127.0.0.1:{port}", facts={"address": "127.0.0.1"})
-        assert asyncio.run(look(crumb, Verify((port,), 0.5))) == {f"127.0.0.1:{port}": Answer.ACCEPTED}
+        assert asyncio.run(look(crumb, Verify((port,), 10.0))) == {f"127.0.0.1:{port}": Answer.ACCEPTED}
 
 
 def test_without_an_address_there_is_no_door() -> None:

@@ -16,7 +16,11 @@ from tests.servers.ports import LOOPBACK, free_port
 from tests.servers.secret import secret
 from tests.servers.sushy import PASSWORD, Sushy, sushy
 
-pytestmark = pytest.mark.skipif(bool(sushy_server.missing()), reason=f"missing: {', '.join(sushy_server.missing())}")
+pytestmark = [
+    pytest.mark.skipif(bool(sushy_server.missing()), reason=f"missing: {', '.join(sushy_server.missing())}"),
+    # httpx leaves a socket to the collector where a deadline ends it in the middle of TLS's handshake.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +98,9 @@ def test_a_system_that_goes_off_slowly_is_waited_for(tmp_path: Path, bmc: Sushy)
 
 def test_a_system_that_goes_off_after_the_deadline_is_not_known(tmp_path: Path, bmc: Sushy) -> None:
     bmc.delay("20")
-    result = asked(settings_of(tmp_path, bmc.ca, timeout="2s"), bmc, fence)
+    result = asked(settings_of(tmp_path, bmc.ca, timeout="4s"), bmc, fence)
     assert (result.verdict, result.saw_on) == (Verdict.UNKNOWN, True)
-    assert result.detail == "not off within 2s: it still says On"
+    assert result.detail == "not off within 4s: it still says On"
 
 
 def test_a_power_that_is_stuck_is_never_done(tmp_path: Path, bmc: Sushy) -> None:

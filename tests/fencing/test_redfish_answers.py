@@ -19,7 +19,11 @@ from tests.servers.scripted_bmc import RESET, SYSTEM, Answer, ScriptedBmc, reply
 from tests.servers.sushy import PASSWORD
 from tests.servers.wait import eventually_async
 
-pytestmark = pytest.mark.skipif(not shutil.which("openssl"), reason="missing: `openssl` (Debian: openssl)")
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("openssl"), reason="missing: `openssl` (Debian: openssl)"),
+    # httpx leaves a socket to the collector where a deadline ends it in the middle of TLS's handshake.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 ORDER = f'POST {RESET} {{"ResetType":"ForceOff"}}'
 
@@ -220,9 +224,9 @@ def test_an_order_with_any_other_answer_may_have_been_taken(
     tmp_path: Path, certificates: Certificates, status: int
 ) -> None:
     answer = saying([system()], reply(status, Location="/elsewhere"))
-    result, bmc = struck(tmp_path, certificates, answer, "1500ms")
+    result, bmc = struck(tmp_path, certificates, answer, "3s")
     assert (result.verdict, result.saw_on) == (Verdict.UNKNOWN, True)
-    assert result.detail.startswith("not off within 1.5s: it still says On; the order: ")
+    assert result.detail.startswith("not off within 3s: it still says On; the order: ")
     assert f"({status})" in result.detail
     assert "/elsewhere" not in str(bmc.asked)
     answer = saying([system(), system(), system("Off")], reply(status, Location="/elsewhere"))
@@ -235,17 +239,17 @@ def test_a_system_that_is_on_its_way_off_is_waited_for_though_it_refuses_the_ord
     states = [system("PoweringOff"), system("PoweringOff"), system("Off")]
     result, _ = struck(tmp_path, certificates, saying(states, reply(409)))
     assert (result.verdict, result.saw_on) == (Verdict.DONE, False)
-    result, _ = struck(tmp_path, certificates, saying([system("PoweringOff")], reply(409)), "1500ms")
+    result, _ = struck(tmp_path, certificates, saying([system("PoweringOff")], reply(409)), "3s")
     assert result.verdict is Verdict.UNKNOWN
     assert "it still says PoweringOff; the order: the system is busy" in result.detail
 
 
 def test_an_order_that_is_never_answered_is_judged_by_the_power(tmp_path: Path, certificates: Certificates) -> None:
     answer = saying([system(), system("Off")], None)
-    result, bmc = struck(tmp_path, certificates, answer, connect_timeout="600ms")
+    result, bmc = struck(tmp_path, certificates, answer, connect_timeout="1500ms")
     assert (result.verdict, result.saw_on) == (Verdict.DONE, True)
     assert bmc.asked.count(ORDER) == 1
-    result, _ = struck(tmp_path, certificates, saying([system()], None), "2s", "600ms")
+    result, _ = struck(tmp_path, certificates, saying([system()], None), "5s", "1500ms")
     assert result.verdict is Verdict.UNKNOWN
     assert "it still says On; the order: " in result.detail
 
@@ -277,7 +281,7 @@ def test_nothing_but_off_is_off(tmp_path: Path, certificates: Certificates, powe
 
 def test_the_answer_must_be_the_right_systems_every_time(tmp_path: Path, certificates: Certificates) -> None:
     other = system("Off", **{"@odata.id": f"{SYSTEM}0"})
-    result, _ = struck(tmp_path, certificates, saying([system(), other]), "1500ms")
+    result, _ = struck(tmp_path, certificates, saying([system(), other]), "3s")
     assert result.verdict is Verdict.UNKNOWN
     assert f"the BMC answers for {SYSTEM}0" in result.detail
 

@@ -130,6 +130,22 @@ def test_its_end_is_told_at_once(services: Services, which: int) -> None:
     assert asyncio.run(story()) < 5.0
 
 
+def test_an_end_that_a_check_meets_before_it_is_heard_of_is_told_at_once_all_the_same(services: Services) -> None:
+    main = services.start()
+
+    async def story() -> list[Finding]:
+        told: list[Finding] = []
+        probe = ProcessProbe(PidfileSearch(services.pidfile), SLOW)
+        probe.watch(told.append)
+        await probe.check()
+        services.end(main)
+        await probe.check()  # at once: the loop has not had its turn
+        probe.close()
+        return told
+
+    assert asyncio.run(story()) == [Finding(Health.NOT_RESPONDING, f"pid {main} ended", gone=True)]
+
+
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_new_instance_is_found_after_the_old_one_has_ended(services: Services, which: int) -> None:
     async def story() -> None:

@@ -148,8 +148,9 @@ def test_a_worker_that_was_forked_after_the_last_look_is_not_taken_for_the_servi
     asyncio.run(story())
 
 
-def test_an_instance_that_a_loop_has_started_anew_is_no_orphan(services: Services) -> None:
-    """In the same group and session, and before the end of the one before was heard of."""
+@pytest.mark.parametrize("heard_after_s", [0.0, 0.3])
+def test_an_instance_that_a_loop_has_started_anew_is_no_orphan(services: Services, heard_after_s: float) -> None:
+    """In the same group and session, and before the end of the one before was heard of: a busy host hears late."""
     services.start("/bin/sh", "-c", f"while :; do {services.program} 62.5; done")
     search = by_command_line("serviced 62.5$")
 
@@ -160,6 +161,7 @@ def test_an_instance_that_a_loop_has_started_anew_is_no_orphan(services: Service
 
     async def story(told: Told) -> None:
         os.kill(first, signal.SIGKILL)
+        time.sleep(heard_after_s)  # noqa: ASYNC251 - the loop stands still
         await eventually_async(lambda: told.words[-1][2], 5.0, "its end is told")
         await told.says(Health.HEALTHY)
 
