@@ -109,7 +109,9 @@ def _add_moves(router: APIRouter, front: Front) -> None:
     async def switchover(request: Request, caller: Annotated[Caller, let_in(front, Access.OPERATE)]) -> Response:
         """A planned hand-over, after its pre-flight checks. Role: operate."""
         order = await read(request, SwitchoverOrder)
-        words = f"switchover from {order.source} to {order.target}: {order.reason}"
+        words = (
+            f"switchover from {order.source or 'the active'} to {order.target or 'the best candidate'}: {order.reason}"
+        )
         asked = front.controller.switchover(order.source, order.target, order.reason, caller.name)
         return _accepted(await _give(caller, words, asked))
 
