@@ -87,7 +87,10 @@ def _counts(role: Role, snapshot: Snapshot) -> bool:
 def _ill(member: Member, snapshot: Snapshot) -> list[tuple[str, str]]:
     if not member.health.bad or not _counts(member.role, snapshot):
         return []
-    why = f": {member.why}" if member.why else ""
+    # A record's `why` is of its last change of role, which under a pause may be "healthy again".
+    mine = member.node == snapshot.node and snapshot.health.bad
+    told = (snapshot.health_detail if mine else "") or member.why
+    why = f": {told}" if told else ""
     return [
         (
             f"the service on {member.node.name} is {_words(member.health)}{why}",
@@ -122,6 +125,7 @@ def _own(snapshot: Snapshot, now_s: float, advice: _Advice) -> None:
     if snapshot.role is Role.ACTIVE and snapshot.lock_held:
         proof = "proven" if is_proven(snapshot, now_s) else "NOT proven"
         advice.add(f"it is active under epoch {snapshot.epoch}; the lock is {proof}")
+        _own_illness(snapshot, advice)
         return
     advice.add(f"it is {snapshot.role}: {snapshot.why}")
     if snapshot.blocked:
@@ -133,6 +137,11 @@ def _own(snapshot: Snapshot, now_s: float, advice: _Advice) -> None:
         )
     if snapshot.retry_in_s is not None and snapshot.retry_in_s > 0:
         advice.add(f"it tries again in {snapshot.retry_in_s:.0f} s, after {snapshot.failures} failures")
+    _own_illness(snapshot, advice)
+
+
+def _own_illness(snapshot: Snapshot, advice: _Advice) -> None:
+    """Said of an active, too: under a pause, or with no peer to take over, nothing else tells."""
     if snapshot.health.bad and _counts(snapshot.role, snapshot):
         advice.add(
             f"its service is {_words(snapshot.health)}: {snapshot.health_detail}",

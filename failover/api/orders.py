@@ -18,7 +18,7 @@ from failover.api.forms import LONGEST_NAME, NODE, Order, let_in, read, read_if_
 from failover.api.front import Front, in_time
 from failover.api.problems import ProblemError
 from failover.core.values import Control
-from failover.ports.controller import Operation
+from failover.ports.controller import Operation, OrderRefused
 
 _log = logging.getLogger("failover.api")
 _ONE_LINE = r"^[^\x00-\x1f\x7f\u2028\u2029]*$"  # no control characters: these words end up in logs
@@ -86,7 +86,11 @@ def install(app: FastAPI, front: Front) -> None:
 
 async def _give(caller: Caller, words: str, answer: Awaitable[Given]) -> Given:
     _log.info("order by %s: %s", caller.name, words)
-    return await in_time(answer)
+    try:
+        return await in_time(answer)
+    except OrderRefused as refusal:
+        _log.info("order by %s refused: %s", caller.name, refusal)
+        raise
 
 
 def _accepted(operation: Operation) -> Response:
@@ -109,7 +113,9 @@ def _add_moves(router: APIRouter, front: Front) -> None:
     async def switchover(request: Request, caller: Annotated[Caller, let_in(front, Access.OPERATE)]) -> Response:
         """A planned hand-over, after its pre-flight checks. Role: operate."""
         order = await read(request, SwitchoverOrder)
-        words = f"switchover from {order.source} to {order.target}: {order.reason}"
+        words = (
+            f"switchover from {order.source or 'the active'} to {order.target or 'the best candidate'}: {order.reason}"
+        )
         asked = front.controller.switchover(order.source, order.target, order.reason, caller.name)
         return _accepted(await _give(caller, words, asked))
 

@@ -117,6 +117,24 @@ def test_a_switchover_answers_202_with_a_record_to_poll(ask: httpx.Client, contr
     assert ask.get(location).json()["ended"]["phases_ms"] == {"demoted": 120.0, "promoted": 310.5}
 
 
+def test_an_order_that_leaves_the_source_open_is_logged_in_words(
+    ask: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        ask.post("/v1/switchover", json={"to": "db2", "reason": "kernel"}, headers=bearer(OPERATE))
+    assert "switchover from the active to db2: kernel" in caplog.text
+
+
+def test_a_refused_order_is_logged_as_refused(
+    ask: httpx.Client, controller: InMemoryController, caplog: pytest.LogCaptureFixture
+) -> None:
+    controller.refuse = OrderRefused("health", "db2 is unhealthy: disk full")
+    with caplog.at_level("INFO"):
+        ask.post("/v1/switchover", json={"to": "db2", "reason": "x"}, headers=bearer(OPERATE))
+    assert "refused: " in caplog.text
+    assert "db2 is unhealthy: disk full" in caplog.text
+
+
 def test_a_refusal_names_the_check_that_failed(ask: httpx.Client, controller: InMemoryController) -> None:
     controller.refuse = OrderRefused("health", "db2 is unhealthy: disk full")
     answer = ask.post("/v1/switchover", json={"to": "db2", "reason": "x"}, headers=bearer(OPERATE))

@@ -97,6 +97,20 @@ def test_an_active_that_holds_through_a_store_outage_is_told_with_its_unproven_l
     assert any("unproven" in entry["problem"] for entry in told["to_do"])
 
 
+def test_an_ill_active_that_stays_is_told_with_what_its_probe_says(
+    ask: httpx.Client, controller: InMemoryController
+) -> None:
+    ill = member(DB1, Role.ACTIVE, health=Health.UNHEALTHY, why="healthy again")
+    controller.shown = active_snapshot(
+        health=Health.UNHEALTHY, health_detail="tcp 5432: refused", members=(ill, member(DB2))
+    )
+    told = ask.get("/v1/cluster").json()
+    assert "its service is unhealthy: tcp 5432: refused" in told["members"][0]["reasons"]
+    assert told["members"][0]["next"] == ["mend the service on db1"]
+    problems = [each["problem"] for each in told["to_do"]]
+    assert problems == ["the service on db1 is unhealthy: tcp 5432: refused"]
+
+
 def test_why_not_active_is_told_in_reasons_and_steps(ask: httpx.Client, controller: InMemoryController) -> None:
     control = Control(1, pause=Pause("dora", "upgrade"), drained=frozenset({"db2"}))
     members = (
