@@ -130,7 +130,7 @@ class ProofBook:
             at = report.at or self._wall()
             if report.power:
                 self._ended_boots.ended(target, at)
-            self._forget_fenced(target.node)
+            self._forget_fenced(target.node.name)
             detail = report.detail[:LONGEST]
             self._fenced.append(Fenced(target.node, report.epoch, report.methods, detail, at, self._now_s()))
         self._write()
@@ -196,11 +196,12 @@ class ProofBook:
 
     def seen(self, node: Node, boot_id: str) -> None:
         self._ended_boots.lives(node, boot_id)
-        if self._forget_fenced(node):
+        if self._forget_fenced(node.name):
             self._write()
 
-    def _forget_fenced(self, node: Node) -> bool:
-        left = [one for one in self._fenced if one.node != node]
+    def _forget_fenced(self, name: str) -> bool:
+        """Also where it was another machine: the new one of that name is there in its place."""
+        left = [one for one in self._fenced if one.node.name != name]
         known = len(left) != len(self._fenced)
         self._fenced = deque(left, maxlen=MOST_FENCED)
         return known

@@ -82,5 +82,5 @@ def _missing(one: Fenced, now_s: float) -> Worry:
     by = " and ".join(one.methods) or "no method"
     return (
         f"{one.node.name} has not come back since it was fenced at {one.at}{ago} by {by}: the service lacks it",
-        f"bring {one.node.name} back; if it is retired, this ends with the next start of this host",
+        f"bring {one.node.name} back; if it is retired, take it out of `nodes` and reload",
     )

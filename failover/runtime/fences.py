@@ -265,10 +265,15 @@ class Fences:
             unusable=tuple(peer.node.name for peer in peers if not is_usable(terms, peer.node, look)),
             stale=tuple(peer.node.name for peer in peers if is_stale(terms, peer.node, look, now_s)),
             needs_help=tuple(sorted(terms.needs_help)),
-            fenced=self._book.fenced(),
+            fenced=tuple(one for one in self._book.fenced() if not self._is_retired(one.node.name)),
             restores=self.restorer.restores(),
             struck=self._book.struck_often(),
         )
+
+    def _is_retired(self, name: str) -> bool:
+        """The configuration names this node and not that one. Where it names not even this one, it is not complete."""
+        nodes = self._parts.nodes
+        return name not in nodes and self._names[1] in nodes
 
     def strikes(self) -> tuple[Struck, ...]:
         return self._book.strikes()

@@ -138,17 +138,19 @@ def test_a_strike_that_saw_on_counts_for_the_next_one(tmp_path: Path) -> None:
     assert [(one.target, one.method, one.verdict) for one in book.strikes()] == [("db2", "bmc", Verdict.UNKNOWN)]
 
 
-def test_who_was_fenced_is_known_until_it_is_seen_again(tmp_path: Path) -> None:
+def test_who_was_fenced_is_known_until_it_or_another_machine_of_its_name_is_seen(tmp_path: Path) -> None:
     book = book_in(tmp_path)
     book.ended(FenceReport(CRUMB, 42, Verdict.NOT_DONE, "no"))
     assert not book.fenced()
     book.ended(FenceReport(CRUMB, 42, Verdict.DONE, "yes", 1, ("bmc",), True, "2024-05-01T03:01:00Z"))
     (fenced,) = book_in(tmp_path).fenced()
     assert (fenced.node, fenced.methods, fenced.at, fenced.at_s) == (DB2, ("bmc",), "2024-05-01T03:01:00Z", 1000.0)
-    book.seen(Node("db2", "another machine"), "b")
+    book.seen(Node("db3", DB2.machine_id), "b")
     assert book.fenced()
-    book.seen(DB2, "its next boot")
-    assert not book_in(tmp_path).fenced()
+    for seen in (DB2, Node("db2", "another machine")):
+        book.ended(FenceReport(CRUMB, 42, Verdict.DONE, "yes", 1, ("bmc",), True, "2024-05-01T03:01:00Z"))
+        book.seen(seen, "its next boot")
+        assert not book_in(tmp_path).fenced()
 
 
 @pytest.mark.parametrize(

@@ -476,6 +476,29 @@ def test_who_was_fenced_has_come_back_only_with_a_record_of_a_new_session(tmp_pa
     asyncio.run(tell())
 
 
+def test_a_new_machine_under_the_name_of_the_one_that_was_fenced_has_come_in_its_place(tmp_path: Path) -> None:
+    async def tell() -> None:
+        bench = Bench(tmp_path, Scripted("power", DONE, traits=POWER, saw_on=True))
+        await bench.fences.run(strike(DB2, ""), proven)
+        bench.step(members=(MINE,))
+        bench.step(members=(MINE, replace(standby(Node("db2", "another machine")), session="its first")))
+        assert not bench.book.fenced()
+
+    asyncio.run(tell())
+
+
+def test_who_was_fenced_and_is_taken_out_of_the_configuration_is_not_missed(tmp_path: Path) -> None:
+    async def tell() -> None:
+        bench = Bench(tmp_path, Scripted("power", DONE, traits=POWER, saw_on=True))
+        await bench.fences.run(strike(DB2, ""), proven)
+        for names, missed in ((("db1", "db2"), [DB2]), (("db1", "db3"), []), ((), [DB2])):
+            nodes: dict[str, dict[str, str]] = {name: {} for name in names}
+            bench.fences.reconfigure(replace(bench.fences._parts, nodes=nodes))
+            assert [one.node for one in bench.fences.sight().fenced] == missed
+
+    asyncio.run(tell())
+
+
 def test_a_quarantined_method_is_not_even_tested(tmp_path: Path) -> None:
     async def tell() -> None:
         power = Scripted("power", DONE, traits=POWER)
