@@ -251,6 +251,7 @@ class Cluster:
         def hook(name: str, timeout: str, **more: str) -> dict[str, Any]:
             return {"run": [str(host.folder / name)], "timeout": timeout, **more}
 
+        steps_down = options.get("on_store_loss") == "step_down"  # within the session
         return {
             "service": self.service,
             "node": host.name,
@@ -259,7 +260,7 @@ class Cluster:
                 "kind": "zookeeper",
                 "hosts": zookeeper.split(","),
                 "root": root,
-                "session_timeout": options.get("session_timeout", "2s"),
+                "session_timeout": options.get("session_timeout", "6s"),  # a busy machine may stand still for seconds
                 "tick_time": options.get("tick_time", "200ms"),
                 **options.get("store", {}),
             },
@@ -267,16 +268,16 @@ class Cluster:
             "control": {
                 "kind": "command",
                 "promote": hook("promote", "10s"),
-                "demote": hook("demote", options.get("demote_timeout", "1s")),
+                "demote": hook("demote", options.get("demote_timeout", "1s" if steps_down else "2s")),
                 "follow": hook("follow", "10s"),
-                "role": hook("role", "500ms", every="500ms"),
-                **({"position": hook("position", "500ms", every="500ms")} if "position" in options else {}),
-                **({"ready": hook("ready", "500ms")} if "ready" in options else {}),
+                "role": hook("role", "1s", every="1s"),
+                **({"position": hook("position", "1s", every="1s")} if "position" in options else {}),
+                **({"ready": hook("ready", "1s")} if "ready" in options else {}),
             },
             **options.get("own", {}).get(host.name, {}),
             "health": [
-                {"kind": "process", "pidfile": str(host.folder / "redis.pid"), "every": "200ms", "timeout": "200ms"},
-                {"kind": "tcp", "port": host.port, "every": "200ms", "timeout": "200ms"},
+                {"kind": "process", "pidfile": str(host.folder / "redis.pid"), "every": "500ms", "timeout": "500ms"},
+                {"kind": "tcp", "port": host.port, "every": "500ms", "timeout": "500ms"},
             ],
             "fencing": options["fencing"](self.hosts)
             if callable(options.get("fencing"))
@@ -358,6 +359,8 @@ class Cluster:
 
         def only() -> Host | None:
             active = [host for host in self.hosts.values() if host.active()]
+            if len(active) > 1:  # they were asked one after the other: the first may have handed over in between
+                active = [host for host in active if host.active()]
             assert len(active) <= 1, f"two actives: {[host.name for host in active]}"
             return active[0] if active else None
 

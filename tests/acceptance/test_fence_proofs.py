@@ -162,9 +162,9 @@ def test_a_live_test_and_a_failover_give_back_what_they_took(cluster: Cluster) -
     lose(cluster, "db1")
     eventually(db2.active, 20, "db2 takes over after a fence")
     eventually(lambda: "db1" in (cluster.folder / "restored").read_text(), 10, "what it took is given back")
-    told = fence(db2)
-    assert [(one["node"], one["state"]) for one in told["restores"]] == [("db1", "done")]
-    assert [(one["node"]["name"], one["methods"]) for one in told["fenced"]] == [("db1", ["power"])]
+    restores = lambda: [(one["node"], one["state"]) for one in fence(db2)["restores"]]  # noqa: E731
+    eventually(lambda: restores() == [("db1", "done")], 10, "the restore's end is told")
+    assert [(one["node"]["name"], one["methods"]) for one in fence(db2)["fenced"]] == [("db1", ["power"])]
 
 
 def test_a_blocked_fence_is_confirmed_by_hand_for_this_very_breadcrumb(cluster: Cluster) -> None:

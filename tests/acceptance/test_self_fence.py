@@ -85,7 +85,7 @@ def test_the_dog_goes_with_the_service_through_restart_hand_over_and_last_will(
 def test_a_host_that_hangs_is_reset_before_its_peer_promotes(
     zookeeper: ZooKeeper, zk_root: str, tmp_path: Path
 ) -> None:
-    with pair_of(zookeeper, zk_root, tmp_path, "3s", "2s") as (pair, a, b, dog, other):
+    with pair_of(zookeeper, zk_root, tmp_path, "6s", "4s") as (pair, a, b, dog, other):
         assert a.process is not None
         a.process.pause()
         fired = ["armed", "fired", "reset"]

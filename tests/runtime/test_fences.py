@@ -314,7 +314,7 @@ def test_a_blocked_fence_stands_once_in_the_history_however_often_it_is_tried(tm
         bench.step(role=Role.FENCING)
         for _ in range(3):
             await bench.fences.run(strike(DB2, ""), proven)
-        await asyncio.sleep(0.01)
+        await eventually_async(lambda: bench.store.history, 5.0, "it is written")
         assert len(bench.store.history) == 1
         assert len(bench.fences.strikes()) == 3
 

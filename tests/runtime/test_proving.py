@@ -19,6 +19,7 @@ from fencing.fenced import EndedBoots
 from fencing.proofs import ProofBook
 from tests.fencing.strikes import Scripted
 from tests.runtime.clock import ManualClock
+from tests.servers.wait import eventually_async
 
 ME = Identity(Node("db1", "machine-1"), "boot-1")
 DB2 = Member(Node("db2", "machine-2"), "s2", Role.STANDBY, boot_id="boot-2", address="10.0.0.12:8300")
@@ -135,9 +136,10 @@ def test_a_standby_probes_as_the_active_does(tmp_path: Path) -> None:
 class Hanging(Scripted):
     """Its probe never ends by itself."""
 
-    ended_probes = 0
+    begun_probes = ended_probes = 0
 
     async def probe(self, told: Strike) -> Proof:
+        self.begun_probes += 1
         try:
             await asyncio.Event().wait()
         finally:
@@ -152,7 +154,7 @@ def test_a_chain_that_starts_ends_a_running_probe_and_none_starts_until_it_is_ov
         await bench.pass_s(0)
         bench.clock.pass_s(FIRST_S)
         look = asyncio.create_task(bench.prober.look())
-        await asyncio.sleep(0.01)
+        await eventually_async(lambda: hanging.begun_probes == 1, 5.0, "it probes")
         await bench.prober.give_way()
         await look
         assert (hanging.ended_probes, bench.heard) == (1, 0)

@@ -160,10 +160,10 @@ def test_a_service_in_a_session_of_its_own_outlives_its_hook_and_the_launcher(tm
 def test_a_service_that_keeps_the_hooks_output_open_does_not_hold_up_its_end(tmp_path: Path) -> None:
     line = f"cd {tmp_path}; setsid sh -c 'echo $$ > service; exec sleep 60' & while [ ! -s service ]; do :; done"
     began = time.monotonic()
-    outcome = outcome_of(tmp_path, shell(line))
+    outcome = outcome_of(tmp_path, shell(line, timeout_s=40.0))
     os.kill(number_in(tmp_path / "service"), signal.SIGKILL)
     assert outcome.verdict is Verdict.DONE
-    assert time.monotonic() - began < 5.0
+    assert time.monotonic() - began < 30.0
 
 
 def test_a_hook_is_on_disk_before_it_is_executed(tmp_path: Path) -> None:
@@ -189,9 +189,8 @@ def test_a_hook_that_cannot_be_recorded_is_not_executed(tmp_path: Path) -> None:
 
 def test_the_record_goes_with_the_hook(tmp_path: Path) -> None:
     async def story(launcher: Launcher) -> tuple[int, int]:
-        hook = asyncio.create_task(launcher.run(shell("sleep 60", timeout_s=0.3)))
-        await eventually_async(lambda: read_records(tmp_path), 5.0, "the hook is recorded")
-        during = len(read_records(tmp_path))
+        hook = asyncio.create_task(launcher.run(shell("sleep 60", timeout_s=2.0)))
+        during = len(await eventually_async(lambda: read_records(tmp_path), 5.0, "the hook is recorded"))
         await hook
         return during, len(list(hooks_directory(tmp_path).iterdir()))
 
