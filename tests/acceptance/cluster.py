@@ -260,7 +260,7 @@ class Cluster:
                 "kind": "zookeeper",
                 "hosts": zookeeper.split(","),
                 "root": root,
-                "session_timeout": options.get("session_timeout", "6s"),  # a busy machine may stand still for seconds
+                "session_timeout": options.get("session_timeout", "4s"),  # a busy machine may stand still for a while
                 "tick_time": options.get("tick_time", "200ms"),
                 **options.get("store", {}),
             },
