@@ -17,15 +17,18 @@ class Step:
     text: str
 
 
-def steps(page: Path, heading: str = "") -> list[Step]:
-    """All of a page, or those under one heading of the second level."""
-    text = page.read_text("utf-8")
-    if heading:
-        text = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-        assert text, f"{page.name} has no heading {heading!r}"
+def steps(text: str) -> list[Step]:
+    """Those of a page, or of a part of it, in order."""
     return [Step(hosts.split(), block) for hosts, block in _BLOCK.findall(text)]
 
 
-def shell_blocks(page: Path) -> int:
+def part_of(page: Path, heading: str) -> str:
+    """What stands under a heading of the second level."""
+    text = page.read_text("utf-8").partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    assert text, f"{page.name} has no heading {heading!r}"
+    return text
+
+
+def shell_blocks(text: str) -> int:
     """How many there are, whether they say where they run or not."""
-    return page.read_text("utf-8").count("```sh\n")
+    return text.count("```sh\n")

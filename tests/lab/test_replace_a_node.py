@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT
 from tests.lab.machines import Machine, Machines
 from tests.lab.network import Network
 from tests.lab.pair import LabZooKeeper
-from tests.lab.steps import shell_blocks, steps
+from tests.lab.steps import Step, part_of, shell_blocks, steps
 from tests.servers import ipmi
 
 PAGE = ROOT / "docs" / "how-to" / "replace-a-node.md"
@@ -55,16 +55,21 @@ def takes_over(machines: Machines, old: Machine, name: str) -> None:
     assert "!" not in told[1], told[1]
 
 
+def under(heading: str) -> list[Step]:
+    """The blocks under that heading of the page."""
+    return steps(part_of(PAGE, heading))
+
+
 @whole
 def test_a_machine_that_died_is_fenced_and_another_comes_under_its_name(machines: Machines) -> None:
-    (look,) = steps(PAGE, "")[:1]
+    look = steps(PAGE.read_text("utf-8"))[0]
     assert "would not be fenced" not in machines["db2"].follow(look.text), "db1 is active"
     machines["db1"].host.power_off()
     machines.comes("db2", "active")
     assert "fenced by power" in machines["db2"].node.status()["why"]
     machines.remove("db1")
     machines.add("db1", 1)
-    said = machines.follow(steps(PAGE, SAME_NAME))
+    said = machines.follow(under(SAME_NAME))
     assert "power" in said
     takes_over(machines, machines["db2"], "db1")
 
@@ -73,7 +78,7 @@ def test_a_machine_that_died_is_fenced_and_another_comes_under_its_name(machines
 def test_nobody_is_promoted_after_a_machine_that_cannot_be_fenced_before_an_operator_says_so(
     machines: Machines,
 ) -> None:
-    confirm, overriding = steps(PAGE, DIED)
+    confirm, overriding = under(DIED)
     machines.remove("db1")  # and its BMC
     db2 = machines["db2"]
     machines.eventually(
@@ -89,8 +94,8 @@ def test_nobody_is_promoted_after_a_machine_that_cannot_be_fenced_before_an_oper
     code, said = db2.answer(overriding.text, "db1")
     assert code == 0, said
     machines.eventually(lambda: _active(machines), 60, "somebody is promoted")
-    db2.follow(steps(PAGE, SAME_NAME)[0].text)
-    machines.follow(steps(PAGE, SAME_NAME)[2:])
+    db2.follow(under(SAME_NAME)[0].text)
+    machines.follow(under(SAME_NAME)[2:])
     if _active(machines) == "db2":
         takes_over(machines, db2, "db1")
 
@@ -101,7 +106,7 @@ def _active(machines: Machines) -> str:
 
 @whole
 def test_a_node_that_lives_is_retired_and_another_comes_under_another_name(machines: Machines) -> None:
-    at_home, at_the_others = steps(PAGE, RETIRE)
+    at_home, at_the_others = under(RETIRE)
     machines.follow([at_home])
     machines.comes("db2", "active")
     assert "stepped down cleanly" in machines["db2"].node.status()["why"]
@@ -109,10 +114,11 @@ def test_a_node_that_lives_is_retired_and_another_comes_under_another_name(machi
     machines.configure()
     machines.follow([at_the_others])
     machines.add("db3", 3)
-    machines.follow(steps(PAGE, OTHER_NAME))
+    machines.follow(under(OTHER_NAME))
     takes_over(machines, machines["db2"], "db3")
     assert "db1" not in str(machines["db2"].node.status()["to_do"])
 
 
-def test_every_shell_block_of_the_page_says_where_it_runs() -> None:
-    assert len(steps(PAGE)) == shell_blocks(PAGE)
+@pytest.mark.parametrize("heading", [RETIRE, OTHER_NAME, SAME_NAME, DIED])
+def test_every_shell_block_of_the_page_says_where_it_runs(heading: str) -> None:
+    assert len(under(heading)) == shell_blocks(part_of(PAGE, heading))
