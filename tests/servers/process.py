@@ -68,7 +68,8 @@ class ServerProcess:
     def pause(self) -> None:
         """SIGSTOP: its connections stay open and nothing answers any more."""
         self._signal(signal.SIGSTOP)
-        eventually(self._all_stopped, _STOP_S, f"all threads of {self._command[0]} have stopped")
+        pid = self.pid
+        eventually(lambda: all_stopped(pid), _STOP_S, f"all threads of {self._command[0]} have stopped")
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -77,14 +78,15 @@ class ServerProcess:
         lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()
         return "\n".join(lines[-_LINES_TOLD:])
 
-    def _all_stopped(self) -> bool:
-        """A signal is sent before it is heeded: a thread that runs on another core answers once more."""
-        return all(_state_of(task) in "TZ" for task in Path(f"/proc/{self.pid}/task").iterdir())
-
     def _signal(self, number: signal.Signals) -> None:
         if self._process is None or not self.running:
             raise RuntimeError(f"not running: {self._command[0]}")
         self._process.send_signal(number)
+
+
+def all_stopped(pid: int | None) -> bool:
+    """Whether SIGSTOP has been heeded: a thread that runs on another core answers once more."""
+    return all(_state_of(task) in "TZ" for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 def _state_of(task: Path) -> str:

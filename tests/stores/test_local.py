@@ -16,6 +16,7 @@ from failover.core.events import SessionRefused, TakeOutcome
 from failover.core.values import Member, Node
 from failover.ports.store import FormatError
 from failover.stores.local import LocalStore
+from tests.servers.process import all_stopped
 from tests.servers.wait import eventually
 from tests.stores.contract import StoreContract, WrittenContract, db1, db2, player
 from tests.stores.players import SERVICE, WITHIN_S, Player
@@ -138,7 +139,10 @@ def test_a_killed_process_frees_lock_and_name_at_once(
 def test_a_frozen_holder_keeps_the_lock(
     world: LocalWorld, other_process: "subprocess.Popen[bytes]", db1: Player
 ) -> None:
+    world.take_away(db1)  # so that it does not stand still in the middle of a transaction
     other_process.send_signal(signal.SIGSTOP)
+    eventually(lambda: all_stopped(other_process.pid), WITHIN_S, "it stands still")
+    world.bring_back(db1)
     taken = db1.take()
     assert taken.outcome is TakeOutcome.HELD
     assert taken.lock is not None
