@@ -28,7 +28,7 @@ whole = pytest.mark.skipif("WHOLE_LAB" not in os.environ, reason="machines come 
 
 @pytest.fixture
 def machines(network: Network, lab_zookeeper: LabZooKeeper) -> Iterator[Machines]:
-    """db1 is active, db2 standby."""
+    """db1 is active, db2 standby, and has proven that it could fence db1."""
     if missing := ipmi.missing():
         pytest.skip(f"no BMC, missing: {', '.join(missing)}; scripts/install-test-needs installs it")
     made = Machines(network, lab_zookeeper)
@@ -39,6 +39,7 @@ def machines(network: Network, lab_zookeeper: LabZooKeeper) -> Iterator[Machines
         for name, role in (("db1", "active"), ("db2", "standby")):
             made[name].follow("systemctl enable --now failoverd@orders-db")
             made.comes(name, role)
+        made["db2"].follow("until failoverctl fence probe db1; do sleep 1; done")  # S7: proven before it is needed
         yield made
     finally:
         made.destroy()
