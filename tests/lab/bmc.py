@@ -1,8 +1,10 @@
 """A BMC that has its hand on a lab host's power switch: OpenIPMI's `ipmi_sim` at the tests' end of the network."""
 
+from typing import Any
+
 from tests.lab.host import Host
-from tests.lab.network import TESTS_END
-from tests.servers.ipmi import Bmc
+from tests.lab.network import TESTS_END, Network
+from tests.servers.ipmi import USER, Bmc
 
 _SWITCH = """\
 #!/bin/sh
@@ -21,3 +23,17 @@ class HostBmc(Bmc):
 
     def __init__(self, host: Host) -> None:
         super().__init__(address=host.network.address(TESTS_END), chassis=_SWITCH.format(host=host.folder))
+
+
+def agent_options(network: Network) -> dict[str, Any]:
+    """What fence_ipmilan is told to reach the BMC that the node's fact `ipmi` names."""
+    return {
+        "ip": network.address(TESTS_END),
+        "ipport": "{node.ipmi}",
+        "username": USER,
+        "password": {"file": "/etc/failoverd/bmc.secret"},
+        "lanplus": True,
+        "cipher": "3",
+        "power_timeout": 5,
+        "power_wait": 0,
+    }

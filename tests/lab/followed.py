@@ -12,9 +12,11 @@ from pathlib import Path
 from tests.lab.host import Host
 from tests.lab.network import Network
 from tests.lab.packages import built
+from tests.lab.steps import answered
 
 VERSION = "0.1.0"
-PACKAGE = f"/root/failoverd_{VERSION}_amd64.deb"
+HOME = "/root"
+PACKAGE = f"{HOME}/failoverd_{VERSION}_amd64.deb"
 LONGEST_S = 180.0
 # Debian's package of ZooKeeper's service has an init script, which systemd makes such a unit from.
 _ZOOKEEPER_UNIT = """\
@@ -59,11 +61,8 @@ def follow(host: Host, name: str, text: str, typed: str = "") -> str:
 
     AssertionError, with what an operator would look at next, where a command fails.
     """
-    host.write("/run/pasted", text)
-    words = ["bash", "-e", "/run/pasted"]
-    if typed:
-        words = ["sh", "-c", f"(sleep 5; echo {typed}; sleep 5) | script -qec 'bash -e /run/pasted' /dev/null"]
-    done = host.run("timeout", str(LONGEST_S), *words, timeout_s=LONGEST_S + 10)
+    words = answered(text, typed) if typed else text
+    done = host.run("timeout", str(LONGEST_S), "bash", "-ec", words, timeout_s=LONGEST_S + 10)
     print(f"--- on {name}, exit code {done.returncode}:\n{text}{done.stdout}{done.stderr}", flush=True)
     assert done.returncode == 0, f"on {name}:\n{text}\n{done.stdout}{done.stderr}{_state(host)}"
     return done.stdout

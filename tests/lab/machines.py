@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import secrets
-import shlex
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from tests.lab.bmc import HostBmc
+from tests.lab.bmc import HostBmc, agent_options
 from tests.lab.host import Host
-from tests.lab.network import TESTS_END, Network
+from tests.lab.network import Network
 from tests.lab.pair import BIN, SECRETS, LabZooKeeper, Node, put_units, start_by
 from tests.lab.steps import Step
 from tests.servers import ipmi
@@ -57,11 +56,6 @@ class Machine:
         """Its exit code and what it printed."""
         done = self.host.run("timeout", "60", "bash", "-ec", text, timeout_s=70)
         return done.returncode, done.stdout + done.stderr
-
-    def answer(self, text: str, answer: str) -> tuple[int, str]:
-        """As `try_`, by somebody at a terminal who answers a question."""
-        words = f"printf '%s\\n' {shlex.quote(answer)} | script -qec {shlex.quote(text.strip())} /dev/null"
-        return self.try_(f"set -o pipefail; {words}")
 
     def log(self) -> str:
         return self.host.journal(CONTROLLER)[-6000:] if self.host.init() else "(off)"
@@ -123,16 +117,7 @@ class Machines:
             self.remove(name)
 
     def _config(self, machine: Machine) -> dict[str, Any]:
-        power = {
-            "ip": self.network.address(TESTS_END),
-            "ipport": "{node.ipmi}",
-            "username": ipmi.USER,
-            "password": {"file": "/etc/failoverd/bmc.secret"},
-            "lanplus": True,
-            "cipher": "3",
-            "power_timeout": 5,
-            "power_wait": 0,
-        }
+        power = agent_options(self.network)
         return {
             "service": SERVICE,
             "node": machine.node.name,

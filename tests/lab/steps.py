@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,3 +33,9 @@ def part_of(page: Path, heading: str) -> str:
 def shell_blocks(text: str) -> int:
     """How many there are, whether they say where they run or not."""
     return text.count("```sh\n")
+
+
+def answered(text: str, answer: str) -> str:
+    """A block as somebody runs it who is at a terminal and types that answer, in the shell's words."""
+    words = f"printf '%s\\n' {shlex.quote(answer)} | script -qec {shlex.quote(text.strip())} /dev/null"
+    return f"set -o pipefail; {words}"

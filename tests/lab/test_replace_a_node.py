@@ -14,7 +14,7 @@ from tests.docs.pages import ROOT
 from tests.lab.machines import Machine, Machines
 from tests.lab.network import Network
 from tests.lab.pair import LabZooKeeper
-from tests.lab.steps import Step, part_of, shell_blocks, steps
+from tests.lab.steps import Step, answered, part_of, shell_blocks, steps
 from tests.servers import ipmi
 
 PAGE = ROOT / "docs" / "how-to" / "replace-a-node.md"
@@ -88,11 +88,11 @@ def test_nobody_is_promoted_after_a_machine_that_cannot_be_fenced_before_an_oper
     machines.add("db1", 1)  # at the old one's address
     machines["db1"].follow("systemctl enable --now failoverd@orders-db")
     machines.eventually(lambda: "another node" in str(db2.node.status()), 60, "the new db1 says that it is another")
-    code, said = db2.answer(confirm.text, "db1")
+    code, said = db2.try_(answered(confirm.text, "db1"))
     assert code != 0
     assert "refused (alive): db1 lives" in said
     assert {machine.node.role() for machine in machines.all.values()}.isdisjoint({"active", "promoting"})
-    code, said = db2.answer(overriding.text, "db1")
+    code, said = db2.try_(answered(overriding.text, "db1"))
     assert code == 0, said
     machines.eventually(lambda: _active(machines), 60, "somebody is promoted")
     db2.follow(under(SAME_NAME)[0].text)

@@ -17,7 +17,7 @@ import pytest
 
 from tests.docs.pages import ROOT
 from tests.lab.bmc import HostBmc
-from tests.lab.followed import copy, follow, fresh, translated
+from tests.lab.followed import HOME, copy, follow, fresh, translated
 from tests.lab.host import Host
 from tests.lab.network import TESTS_END, Network
 from tests.lab.steps import part_of, shell_blocks, steps
@@ -30,7 +30,7 @@ SAME_NAME = "The active's machine is dead: a new one under the same name"
 OTHER_NAME = "A standby's machine is dead: a new one under another name"
 NUMBERS = {"db1": 1, "db2": 2, "zk3": 3, "db3": 4}
 BMCS = {"10.0.9.11": "db1", "10.0.9.12": "db2", "10.0.9.14": "db3", "10.0.9.21": "db1"}
-BUNDLE = "/root/node.tar.gz"
+BUNDLE = "node.tar.gz"  # in root's home
 _POWER = """\
     power:
       kind: agent
@@ -95,11 +95,11 @@ class Cluster:
         said, bundle = "", ""
         for step in steps(text):
             for name in step.hosts:
-                if f"-xzf {BUNDLE}" in step.text:
-                    copy(self.hosts[bundle], self.hosts[name], BUNDLE)
+                if f"-xzf ~/{BUNDLE}" in step.text:
+                    copy(self.hosts[bundle], self.hosts[name], f"{HOME}/{BUNDLE}")
                 asks = typed if "fence confirm" in step.text else ""
                 said += follow(self.hosts[name], name, translated(step.text, self.words), asks)
-                bundle = name if f"-czf {BUNDLE}" in step.text else bundle
+                bundle = name if f"-czf ~/{BUNDLE}" in step.text else bundle
                 self.write()
         return said
 

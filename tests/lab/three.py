@@ -19,10 +19,10 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from tests.lab import postgresql, report
-from tests.lab.bmc import HostBmc
+from tests.lab.bmc import HostBmc, agent_options
 from tests.lab.clients import Client, longest_gap_s, overlaps, writable
 from tests.lab.host import Host
-from tests.lab.network import TESTS_END, Network
+from tests.lab.network import Network
 from tests.lab.pair import BIN, SECRETS, put_units, start_by
 from tests.servers import ipmi, sshd
 from tests.servers import zookeeper as zookeeper_server
@@ -187,16 +187,7 @@ class Three:
         nodes = {
             name: {"address": other.host.address, "ipmi": str(other.bmc.port)} for name, other in self.members.items()
         }
-        power = {
-            "ip": self.network.address(TESTS_END),
-            "ipport": "{node.ipmi}",
-            "username": ipmi.USER,
-            "password": {"file": "/etc/failoverd/bmc.secret"},
-            "lanplus": True,
-            "cipher": "3",
-            "power_timeout": 5,
-            "power_wait": 0,
-        }
+        power = agent_options(self.network)
         return {
             "service": SERVICE,
             "state_dir": f"/run/failoverd/{SERVICE}",
